@@ -1,0 +1,72 @@
+# Facet's verbs. `make help` lists them; every one sets up what it needs by itself.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+ARGS ?=
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## This list
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: run
+run: .venv/.run ## Services, gateways, and every platform's home screen (ARGS=--once to stop after it)
+	@$(BIN)/python -m bff up $(ARGS)
+
+.PHONY: test
+test: .venv/.dev ## Every promise, in short form; starts everything it needs itself
+	@$(BIN)/python -m pytest -m "not verify" $(ARGS)
+
+.PHONY: verify
+verify: .venv/.dev ## The long forms of the proofs; a missing outside program is a failure
+	@FACET_REQUIRE_ALL=1 $(BIN)/python -m pytest -m verify $(ARGS)
+
+.PHONY: clients
+clients: .venv/.dev ## Only the proofs with real client libraries (needs Node.js)
+	@FACET_REQUIRE_ALL=1 $(BIN)/python -m pytest tests/clients $(ARGS)
+
+.PHONY: check
+check: .venv/.dev ## Style, types, import rules, size limits
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.contract.sizes
+
+.PHONY: format
+format: .venv/.dev ## Rewrite the code in the project's style
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.PHONY: schema
+schema: .venv/.run ## Write the SDL snapshots schema/*/schema.graphql
+	@$(BIN)/python -m bff schema --write
+
+.PHONY: manifests
+manifests: .venv/.run ## Write the newest seed release's manifest of each platform
+	@$(BIN)/python -m bff pack --write
+
+.PHONY: lock
+lock: .venv/.dev ## Pin every dependency by hash (needs uv on PATH)
+	@sh deploy/requirements/lock.sh
+
+.PHONY: clean
+clean: ## Remove the environment and development data
+	rm -rf .venv .data tests/clients/node_modules
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Facet needs Python 3.11 or newer; name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@echo "making the environment .venv (once) …"
+	@$(PYTHON) -m venv .venv || { echo "python3 cannot make an environment; on Debian and Ubuntu: apt install python3-venv" >&2; rm -rf .venv; exit 1; }
+
+.venv/.run: .venv/bin/python deploy/requirements/run.txt pyproject.toml
+	@echo "installing what the product runs on (pinned by hash) …"
+	@$(PIP) install --quiet --progress-bar on --require-hashes -r deploy/requirements/run.txt
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev: .venv/.run deploy/requirements/dev.txt
+	@echo "installing what tests and checks run on (pinned by hash) …"
+	@$(PIP) install --quiet --progress-bar on --require-hashes -r deploy/requirements/dev.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""Facet's gateway: one process per platform answers one screen in one round trip."""

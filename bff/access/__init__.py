@@ -1,0 +1,1 @@
+"""Who the viewer is; what the viewer may see is the core services' to say."""

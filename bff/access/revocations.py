@@ -1,0 +1,108 @@
+"""Which access tokens died early: accounts whose revocation epoch moved, polled list-wise.
+
+No request pays for this: one call every `access.revocations_poll_s` brings all moved epochs.
+Failure policy: identity service down: the known epochs hold, counted and shown as an age, for
+`access.revocations_max_age_s`; after that viewers are refused with UPSTREAM_UNAVAILABLE (closed).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from cachetools import TTLCache
+
+from bff.config import AccessConfig
+from bff.contract import Scope
+from bff.errors import FieldError, UpstreamUnavailable
+from bff.request import Viewer
+from bff.telemetry.logs import logger
+from bff.telemetry.metrics import Metrics
+from bff.upstreams.calls import Caller
+from bff.upstreams.method import Answer, Method, Record
+
+log = logger(__name__)
+
+# A commit may become visible after the service read its clock: each poll looks back a little.
+OVERLAP = timedelta(seconds=30)
+# Longer than any access token lives: an epoch older than that refuses nothing any more.
+REMEMBER_S = 3600
+MAX_EPOCHS = 1_000_000
+
+
+class EpochRecord(Record, frozen=True):
+    account_id: str
+    epoch: int
+
+
+class RevocationsAnswer(Answer, frozen=True):
+    revocations: list[EpochRecord]
+    as_of: str
+
+
+class Revocations:
+    """The epochs that moved lately, and how old that knowledge is."""
+
+    def __init__(self, config: AccessConfig, metrics: Metrics) -> None:
+        self._method = Method(
+            config.identity_service,
+            "revocations",
+            "GET",
+            config.revocations_path,
+            Scope.SHARED,
+            RevocationsAnswer,
+        )
+        self._poll_s = config.revocations_poll_s
+        self._max_age = config.revocations_max_age_s
+        self._metrics = metrics
+        self._epochs: TTLCache[str, int] = TTLCache(MAX_EPOCHS, REMEMBER_S)
+        self._since: str | None = None
+        self._read_at = float("-inf")
+        metrics.revocations_age.set_function(self.age)
+
+    def age(self) -> float:
+        """Seconds since the epochs were last known to be whole."""
+        return time.monotonic() - self._read_at
+
+    @property
+    def ever_read(self) -> bool:
+        """Whether the epochs were read at all since this process began."""
+        return self._read_at > float("-inf")
+
+    def moved(self, account_id: str, epoch: int) -> None:
+        """Note one epoch; an epoch never moves back."""
+        if epoch > self._epochs.get(account_id, 0):
+            self._epochs[account_id] = epoch
+
+    def revoked(self, viewer: Viewer) -> bool:
+        """Whether the viewer's token is below its account's epoch.
+
+        Raises UpstreamUnavailable when the epochs are too old to say.
+        """
+        if self.age() > self._max_age:
+            raise UpstreamUnavailable("Sign-in cannot be checked right now; try again later.")
+        return viewer.epoch < self._epochs.get(viewer.account_id, 0)
+
+    async def refresh(self, caller: Caller) -> bool:
+        """One poll; False if it failed."""
+        started = time.monotonic()
+        try:
+            answer = await caller.call(self._method, query={"since": self._since})
+            since = datetime.fromisoformat(answer.as_of) - OVERLAP
+        except (FieldError, ValueError) as error:
+            self._metrics.event("revocations_poll_failed")
+            log.warning("revocations_poll_failed", detail=str(error))
+            return False
+        for moved in answer.revocations:
+            self.moved(moved.account_id, moved.epoch)
+        self._since = since.isoformat().replace("+00:00", "Z")
+        self._read_at = started
+        return True
+
+    async def watch(self, new_caller: Callable[[], Caller]) -> None:
+        """Poll until cancelled."""
+        while True:
+            await self.refresh(new_caller())
+            await asyncio.sleep(self._poll_s)

@@ -1,0 +1,172 @@
+"""The composition root: from settings to one platform's ASGI application.
+
+Loads the schema object the settings name; builds every room once; starts and stops what lives as
+long as the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from strawberry import Schema
+
+from bff.access.authenticate import Authenticator
+from bff.access.keys import KeySet
+from bff.access.revocations import Revocations
+from bff.config import PlatformConfig, Settings
+from bff.documents.documents import Documents
+from bff.documents.releases import releases_of
+from bff.edge.observe import Observer
+from bff.edge.routes import routes
+from bff.errors import ConfigError
+from bff.pipeline import Pipeline
+from bff.plans.execute import Executor, graphql_schema
+from bff.request import Arrival, ClientIdentity, Deadline
+from bff.store.memory import MemoryTier
+from bff.store.redis_tier import RedisTier
+from bff.store.tier import KeyValueTier
+from bff.store.two_tier import TwoTier
+from bff.telemetry.metrics import Metrics
+from bff.telemetry.spans import Tracing
+from bff.upstreams.calls import Caller, CallLog, Services
+from bff.upstreams.credentials import read_signer
+from bff.upstreams.transport import Transport, make_transport
+
+FIRST_POLL_PAUSE_S = 0.2
+
+
+@dataclass
+class Gateway:
+    """One platform's process: the pipeline and what must be started and stopped around it."""
+
+    platform: str
+    settings: Settings
+    pipeline: Pipeline
+    keys: KeySet
+    apq_tier: KeyValueTier
+
+    async def ready(self) -> dict[str, str]:
+        """Readiness checks. Only the first load counts: a service that goes away later costs its
+        fields, and must not take the whole gateway out of rotation."""
+        known = self.keys.known and self.pipeline.revocations.ever_read
+        return {"identity": "ok" if known else "keys or revocations were never read"}
+
+    def caller(self) -> Caller:
+        """A caller of the process itself, for what no request pays for."""
+        deadline = Deadline.after_ms(self.settings.screens.deadline_ms)
+        arrival = Arrival("background", ClientIdentity(), deadline)
+        return Caller(self.pipeline.services, arrival, CallLog())
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keys and revocations are kept fresh while this is open."""
+        tasks = [
+            asyncio.create_task(self.pipeline.revocations.watch(self.caller)),
+            asyncio.create_task(self._first_keys()),
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+            await self.apq_tier.close()
+            await self.pipeline.services.transport.close()
+            self.pipeline.services.tracing.close()
+
+    async def _first_keys(self) -> None:
+        while not self.keys.known:
+            await self.keys.refresh(self.caller())
+            await asyncio.sleep(FIRST_POLL_PAUSE_S)
+
+
+def build(settings: Settings, platform: str, *, transport: Transport | None = None) -> Starlette:
+    """One platform's application. `transport` replaces the one the settings name (tests).
+
+    Raises ConfigError naming the setting at fault.
+    """
+    gateway = build_gateway(settings, platform, transport=transport)
+    services = gateway.pipeline.services
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with gateway.running():
+            yield
+
+    return Starlette(
+        routes=routes(
+            gateway.pipeline,
+            settings,
+            gateway.ready,
+            registry=services.metrics.registry,
+            telemetry=Observer(services.tracing, platform),
+        ),
+        lifespan=lifespan,
+    )
+
+
+def build_gateway(
+    settings: Settings, platform: str, *, transport: Transport | None = None
+) -> Gateway:
+    """Every room of one platform, wired."""
+    config = settings.platforms.get(platform)
+    if config is None:
+        known = ", ".join(settings.platforms)
+        raise ConfigError(f"platforms.{platform} is not set; known platforms: {known}")
+    metrics = Metrics(platform, settings.telemetry.max_live_releases)
+    services = Services(
+        configs=settings.upstreams.services,
+        transport=transport or make_transport(settings.upstreams),
+        signer=read_signer(settings.upstreams.key_file),
+        metrics=metrics,
+        tracing=Tracing(settings.telemetry, f"bff-{platform}"),
+    )
+    keys = KeySet(settings.access, metrics)
+    revocations = Revocations(settings.access, metrics)
+    schema = graphql_schema(load_schema(config))
+    apq_tier = _apq_tier(settings, platform, metrics)
+    documents = Documents(
+        schema,
+        settings.documents,
+        settings.policy,
+        settings.development,
+        releases_of(platform, config),
+        apq_tier,
+        count=metrics.event,
+    )
+    documents.load()
+    metrics.documents.set(len(documents))
+    pipeline = Pipeline(
+        documents=documents,
+        authenticator=Authenticator(settings.access, keys, revocations, metrics),
+        revocations=revocations,
+        executor=Executor(schema, hide_suggestions=not settings.development),
+        services=services,
+        development=settings.development,
+    )
+    return Gateway(platform, settings, pipeline, keys, apq_tier)
+
+
+def load_schema(config: PlatformConfig) -> Schema:
+    """The Strawberry schema a platform's settings name. Raises ConfigError."""
+    module_name, _, name = config.schema_object.partition(":")
+    try:
+        found = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"schema_object {config.schema_object}: {error}") from error
+    if not isinstance(found, Schema):
+        raise ConfigError(f"schema_object {config.schema_object} is no strawberry.Schema")
+    return found
+
+
+def _apq_tier(settings: Settings, platform: str, metrics: Metrics) -> KeyValueTier:
+    documents = settings.documents
+    memory = MemoryTier(documents.apq_max_entries, documents.apq_max_bytes)
+    shared = RedisTier.connect(settings.store, platform) if settings.store.redis_url else None
+    return TwoTier(memory, shared, count=metrics.event)

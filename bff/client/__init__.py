@@ -1,0 +1,1 @@
+"""Which app build is calling."""

@@ -1,0 +1,1 @@
+"""What each `bff` verb does. The only room that prints, and that may name a core service."""

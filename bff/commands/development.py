@@ -1,0 +1,110 @@
+"""What `bff up` and `bff token` share: where development's keys, data and ports are."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from joserfc.jwk import ECKey
+
+from bff.config import Settings
+from bff.errors import ConfigError
+
+SERVICES = ("accounts", "content", "notifications")
+FIRST_SERVICE_OFFSET = 101
+DEMO_HANDLE = "demo"
+DEMO_PASSWORD = "facet-demo"  # noqa: S105 - of the seeded demonstration accounts only
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Ports and files of one development set-up."""
+
+    settings: Settings
+    port_base: int
+    data: Path
+
+    def bff_port(self, platform: str) -> int:
+        return self.port_base + self.settings.platforms[platform].port_offset
+
+    def service_port(self, service: str) -> int:
+        return self.port_base + FIRST_SERVICE_OFFSET + SERVICES.index(service)
+
+    def service_url(self, service: str) -> str:
+        return f"http://127.0.0.1:{self.service_port(service)}"
+
+    def key_file(self, platform: str) -> Path:
+        return self.data / "keys" / f"bff-{platform}.jwk"
+
+    @property
+    def callers_file(self) -> Path:
+        return self.data / "keys" / "callers.jwks"
+
+    @property
+    def signing_key_file(self) -> Path:
+        return self.data / "keys" / "accounts.jwk"
+
+    def traces_file(self, name: str) -> Path:
+        return self.data / "traces" / f"{name}.jsonl"
+
+    def log_file(self, name: str) -> Path:
+        return self.data / "logs" / f"{name}.log"
+
+    def service_environment(self, service: str) -> dict[str, str]:
+        """What one core service is told; what the operator set himself stays."""
+        prefix = service.upper()
+        own = {
+            f"{prefix}__DATABASE_URL": f"sqlite+aiosqlite:///{self.data}/{service}.db",
+            f"{prefix}__CALLERS_FILE": str(self.callers_file),
+            f"{prefix}__TRACES_FILE": str(self.traces_file(service)),
+        }
+        if service == "accounts":
+            own["ACCOUNTS__SIGNING_KEY_FILE"] = str(self.signing_key_file)
+        return {**own, **os.environ}
+
+    def bff_environment(self, platform: str) -> dict[str, str]:
+        """What one gateway is told; what the operator set himself stays."""
+        own = {
+            "BFF__UPSTREAMS__KEY_FILE": str(self.key_file(platform)),
+            "BFF__TELEMETRY__TRACES_FILE": str(self.traces_file(f"bff-{platform}")),
+            "BFF__TELEMETRY__SAMPLE_RATIO": "1.0",
+        }
+        for service in SERVICES:
+            own[f"BFF__UPSTREAMS__SERVICES__{service.upper()}__URL"] = self.service_url(service)
+        return {**own, **os.environ}
+
+    def make_folders(self) -> None:
+        for name in ("keys", "traces", "logs"):
+            (self.data / name).mkdir(parents=True, exist_ok=True)
+
+    def make_keys(self) -> None:
+        """One private key a BFF, their public halves for the services, and the key that signs
+        access tokens. Keys that exist are kept, so that tokens outlive a restart."""
+        public = []
+        for platform in self.settings.platforms:
+            key = _key(self.key_file(platform), f"bff-{platform}")
+            public.append(key.as_dict(private=False))
+        self.callers_file.write_text(json.dumps({"keys": public}))
+        _key(self.signing_key_file, "accounts-1")
+
+
+def layout(settings: Settings, port_base: int, data: Path) -> Layout:
+    """The development set-up; refuses production, which brings its own keys and databases."""
+    if not settings.development:
+        raise ConfigError(
+            "BFF_ENV=production: `bff up` and `bff token` are for development; in production run "
+            "`bff serve PLATFORM` with keys of your own (deploy/bff.yaml)"
+        )
+    return Layout(settings, port_base, data.resolve())
+
+
+def _key(path: Path, kid: str) -> ECKey:
+    if path.is_file():
+        return ECKey.import_key(json.loads(path.read_bytes()))
+    key = ECKey.generate_key("P-256", {"kid": kid, "alg": "ES256", "use": "sig"}, private=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(key.as_dict(private=True), file)
+    return key

@@ -1,0 +1,87 @@
+"""Child processes of `bff up`: a log file each, awaited until ready, stopped in order."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+
+from bff.errors import ConfigError
+
+READY_WITHIN_S = 60.0
+STOP_WITHIN_S = 15.0
+LOG_TAIL = 15
+
+
+@dataclass
+class Child:
+    """One running process and where to ask whether it is ready."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    url: str
+    log_file: Path
+
+
+@dataclass
+class Children:
+    """All of them; leaving the context stops the last started first."""
+
+    children: list[Child] = field(default_factory=list)
+
+    def __enter__(self) -> Children:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for child in reversed(self.children):
+            child.process.terminate()
+        for child in reversed(self.children):
+            try:
+                child.process.wait(STOP_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                child.process.kill()
+                child.process.wait()
+
+    def start(
+        self, name: str, command: list[str], environment: dict[str, str], url: str, log_file: Path
+    ) -> Child:
+        """Start one process. It gets no terminal signals of its own: Ctrl-C is ours to pass on."""
+        with log_file.open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603 - our own commands
+                command, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+        child = Child(name, process, url, log_file)
+        self.children.append(child)
+        return child
+
+    def check(self) -> None:
+        """Raises ConfigError for a process that ended, with the end of its log."""
+        for child in self.children:
+            code = child.process.poll()
+            if code is not None:
+                raise ConfigError(f"{child.name} ended with exit code {code}:\n{tail(child)}")
+
+    def wait_ready(self, child: Child) -> None:
+        """Wait for /readyz. Raises ConfigError with the end of the log when it takes too long."""
+        until = time.monotonic() + READY_WITHIN_S
+        last = "no answer"
+        while time.monotonic() < until:
+            self.check()
+            try:
+                answer = httpx2.get(f"{child.url}/readyz", timeout=2)
+                if answer.status_code == 200:
+                    return
+                last = answer.text
+            except httpx2.HTTPError as error:
+                last = str(error)
+            time.sleep(0.05)
+        raise ConfigError(f"{child.name} is not ready ({last}):\n{tail(child)}")
+
+
+def tail(child: Child) -> str:
+    """The end of a process's log."""
+    lines = child.log_file.read_text(errors="replace").splitlines()[-LOG_TAIL:]
+    return "\n".join(f"  {line}" for line in lines) or "  (its log is empty)"

@@ -1,0 +1,74 @@
+"""`bff serve PLATFORM`: one platform's gateway in this process, until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from types import FrameType
+
+import click
+import uvicorn
+
+from bff import config as settings_module
+from bff.app import build
+from bff.config import Settings
+from bff.errors import ConfigError
+from bff.telemetry import logs
+
+DEFAULT_PORT_BASE = 8000
+
+
+@click.command()
+@click.argument("platform")
+@click.option("--host", help="Address to listen on; default edge.host.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Default 8000 + the platform's offset.")
+def serve(platform: str, host: str | None, port: int | None) -> None:
+    """Serve PLATFORM (ios, android, web, …) until stopped."""
+    settings = settings_module.load()
+    logs.configure(settings.telemetry.log_level, f"bff-{platform}")
+    app = build(settings, platform)
+    if port is None:
+        port = DEFAULT_PORT_BASE + settings.platforms[platform].port_offset
+    listener = listen(host or settings.edge.host, port)
+    server = uvicorn.Server(_server_config(app, settings))
+    # uvicorn drains on these signals and raises them again afterwards: by then all is done, and
+    # the exit code is 0.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _already_stopped)
+    server.run(sockets=[listener])
+
+
+def _server_config(app: object, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=settings.edge.shutdown_grace_s,
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket. Raises ConfigError when the port is taken, with the way out."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"cannot listen on {host}:{port} ({error.strerror}); stop what uses it, or choose "
+            "another: `bff serve … --port N`, `bff up --port-base N`"
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+def _already_stopped(_: int, __: FrameType | None) -> None:
+    """Nothing is left to stop."""

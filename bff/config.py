@@ -1,0 +1,242 @@
+"""The settings, one frozen model per room and of the room's name; what they mean is the room's.
+
+Sources, strongest first: environment (`BFF__<ROOM>__<KEY>`), the file (`deploy/bff.yaml`, or the
+one named by `BFF_CONFIG`), the defaults here. `BFF_ENV` picks the closed defaults of production.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+from bff.errors import ConfigError
+
+PROJECT = Path(__file__).parent.parent
+
+Environment = Literal["development", "production"]
+Policy = Literal["open", "log_unknown", "registered", "ids_only"]
+Positive = Annotated[int, Field(ge=1)]
+Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+(:\d+)?(/[^\s]*)?$")]
+
+
+class Room(BaseModel):
+    """Base of every room's settings: unknown keys are refused, values never change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _in_project(path: Path) -> Path:
+    """Relative paths are meant from the project's root, wherever the command was started."""
+    return path if path.is_absolute() else PROJECT / path
+
+
+class PlatformConfig(Room):
+    """One platform: its schema object, its releases, and its port counted from the base."""
+
+    schema_object: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
+    releases: Annotated[Path, AfterValidator(_in_project)]
+    port_offset: Annotated[int, Field(ge=1, le=99)]
+
+
+class EdgeConfig(Room):
+    """Bytes in and out. Sizes in bytes of the uncompressed body."""
+
+    host: str = "127.0.0.1"
+    max_body_bytes: Positive = 65_536
+    max_json_depth: Positive = 64
+    max_batch_size: Positive = 10
+    compress_from_bytes: Positive = 860
+    cookie_credential: bool = False
+    public_max_age_s: Annotated[int, Field(ge=0)] = 60
+    shutdown_grace_s: Positive = 10
+
+
+class DocumentsConfig(Room):
+    """Which documents are answered, and how large an unregistered one may be."""
+
+    policy: Policy | None = None  # None: open in development, registered in production
+    apq_max_entries: Positive = 1_000
+    apq_max_bytes: Positive = 8_388_608
+    apq_ttl_s: Positive = 86_400
+    text_cache_entries: Positive = 1_000
+    max_tokens: Positive = 2_000
+    max_depth: Positive = 12
+    max_aliases: Positive = 30
+    max_cost: Positive = 5_000
+
+
+class AccessConfig(Room):
+    """Who the viewer is: tokens of the identity service, checked against its keys and epochs."""
+
+    identity_service: str = "accounts"
+    issuer: str = "https://accounts.facet.local"
+    audience: str = "facet"
+    leeway_s: Annotated[int, Field(ge=0, le=60)] = 30
+    keys_path: str = "/.well-known/jwks.json"
+    keys_max_age_s: Positive = 300
+    revocations_path: str = "/v1/revocations"
+    revocations_poll_s: Annotated[float, Field(gt=0)] = 2.0
+    revocations_max_age_s: Positive = 300
+    token_cache_entries: Positive = 20_000
+    token_cache_s: Positive = 60
+
+
+class ScreensConfig(Room):
+    """The time a whole answer may take, in milliseconds."""
+
+    deadline_ms: Annotated[int, Field(ge=50, le=60_000)] = 1_500
+
+
+class ServiceConfig(Room):
+    """One core service: where it listens and how long one call may take, in milliseconds."""
+
+    url: Url
+    timeout_ms: Annotated[int, Field(ge=10, le=60_000)] = 1_000
+
+
+class UpstreamsConfig(Room):
+    """How core services are called; `key_file` holds this BFF's private signing key (JWK)."""
+
+    transport: Literal["pyreqwest", "httpx2"] = "pyreqwest"
+    services: dict[str, ServiceConfig]
+    key_file: Path | None = None
+    max_answer_bytes: Positive = 2_097_152
+    max_connections: Positive = 100
+
+
+class StoreConfig(Room):
+    """Redis is level two and optional: without a URL every tier is in this process."""
+
+    redis_url: SecretStr | None = None
+    redis_timeout_ms: Annotated[int, Field(ge=1, le=1_000)] = 50
+    redis_max_connections: Positive = 20
+
+
+class TelemetryConfig(Room):
+    """Where logs, metrics and traces go. `sample_ratio` is of requests without a sampled parent."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    traces_file: Path | None = None
+    otlp_endpoint: Url | None = None
+    sample_ratio: Annotated[float, Field(ge=0, le=1)] = 0.01
+    max_live_releases: Positive = 50
+
+
+class Settings(BaseSettings):
+    """Everything one gateway process is told."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="BFF__", env_nested_delimiter="__"
+    )
+
+    environment: Environment = "development"
+    platforms: dict[str, PlatformConfig]
+    edge: EdgeConfig = EdgeConfig()
+    documents: DocumentsConfig = DocumentsConfig()
+    access: AccessConfig = AccessConfig()
+    screens: ScreensConfig = ScreensConfig()
+    upstreams: UpstreamsConfig
+    store: StoreConfig = StoreConfig()
+    telemetry: TelemetryConfig = TelemetryConfig()
+
+    @model_validator(mode="after")
+    def _identity_service_is_known(self) -> Settings:
+        if self.access.identity_service not in self.upstreams.services:
+            known = ", ".join(self.upstreams.services) or "none"
+            raise ValueError(
+                f"access.identity_service is '{self.access.identity_service}', but "
+                f"upstreams.services names only: {known}"
+            )
+        return self
+
+    @property
+    def development(self) -> bool:
+        return self.environment == "development"
+
+    @property
+    def policy(self) -> Policy:
+        """The document policy in force: closed by default in production."""
+        return self.documents.policy or ("open" if self.development else "registered")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (
+            init_settings,
+            env_settings,
+            YamlConfigSettingsSource(settings_cls, yaml_file=config_file()),
+        )
+
+
+def config_file() -> Path:
+    """The settings file: `BFF_CONFIG`, else deploy/bff.yaml beside the package."""
+    named = os.environ.get("BFF_CONFIG")
+    return Path(named) if named else PROJECT / "deploy" / "bff.yaml"
+
+
+def load(**overrides: Any) -> Settings:
+    """Read and check the settings.
+
+    Raises ConfigError naming every wrong key by path, its value and the way out.
+    """
+    path = config_file()
+    if not path.is_file():
+        raise ConfigError(f"settings file {path} does not exist; set BFF_CONFIG to one that does")
+    overrides.setdefault("environment", os.environ.get("BFF_ENV", "development"))
+    try:
+        _refuse_unknown_environment()
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, path)) from error
+
+
+def _refuse_unknown_environment() -> None:
+    """A misspelt BFF__ROOM__KEY must not be silently ignored: pydantic-settings reads only
+    variables of known top-level fields."""
+    known = set(Settings.model_fields)
+    for name in os.environ:
+        if name.startswith("BFF__"):
+            room = name.removeprefix("BFF__").split("__")[0].lower()
+            if room not in known:
+                rooms = ", ".join(sorted(known))
+                raise ConfigError(f"{name}: no room '{room}'; rooms are {rooms}")
+
+
+def _explain(error: ValidationError, path: Path) -> str:
+    lines = [f"settings are wrong ({path} and BFF__* variables):"]
+    for problem in error.errors():
+        where = ".".join(str(part) for part in problem["loc"])
+        if not where:
+            lines.append(f"  {problem['msg']}")
+            continue
+        variable = "BFF__" + "__".join(str(part).upper() for part in problem["loc"])
+        secret = any(word in where for word in ("key", "secret", "redis_url", "token"))
+        value = "***" if secret else repr(problem["input"])
+        lines.append(f"  {where} = {value}: {problem['msg']} (environment: {variable})")
+    return "\n".join(lines)
+
+
+__all__ = ["Settings", "config_file", "load"]

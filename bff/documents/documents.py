@@ -1,0 +1,240 @@
+"""Id or text → the operation to run, by the policy in force; nothing is executed here.
+
+                 known id   unknown id              registered text   other text
+    open         run        PersistedQueryNotFound  run               run, and kept if sent as APQ
+    log_unknown  run        PersistedQueryNotFound  run               run, counted and logged
+    registered   run        DOCUMENT_NOT_REGISTERED run               DOCUMENT_TEXT_NOT_REGISTERED
+    ids_only     run        DOCUMENT_NOT_REGISTERED DOCUMENT_ID_REQUIRED
+
+In every policy but ids_only: a known id with a text runs the registered document and is refused as
+PERSISTED_QUERY_MISMATCH if the text is another one; so is a SHA-256 that is not that of the text
+beside it. Any other unknown id beside a text is not looked at. A document that was left out at
+start-up (`load` tells) is an unknown id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from cachetools import LRUCache
+from graphql import DocumentNode, GraphQLSchema
+
+from bff.config import DocumentsConfig, Policy
+from bff.documents.facts import describe
+from bff.documents.model import Document, Operation
+from bff.documents.normalise import normalised_key
+from bff.documents.prepare import Describe, Preparer, text_hash
+from bff.documents.registered import Problem, RegisteredDocuments, canonical, is_sha256
+from bff.errors import (
+    BadRequest,
+    DocumentIdRequired,
+    DocumentNotRegistered,
+    DocumentTextNotRegistered,
+    PersistedQueryMismatch,
+    PersistedQueryNotFound,
+    RequestError,
+)
+from bff.request import ClientIdentity, OperationRequest
+from bff.store.tier import KeyValueTier
+from bff.telemetry.logs import logger
+from persisted_queries.releases import Release
+
+# What is counted, by these names.
+APQ_STORED = "document_apq_stored"
+LEFT_OUT = "document_left_out"
+MISMATCH = "document_mismatch"
+TEXT_REFUSED = "document_text_refused"
+UNKNOWN_ID = "document_unknown_id"
+UNREGISTERED = "document_unregistered"
+
+# The text cache is bounded in tokens, as memory is: `text_cache_entries` documents of this size.
+TOKENS_PER_ENTRY = 200
+SHOWN_ID = 80
+NOBODY = ClientIdentity()
+
+log = logger(__name__)
+
+
+def _uncounted(_event: str) -> None:
+    """Counts nothing."""
+
+
+class Documents:
+    """The documents room of one platform, one object per process.
+
+    `apq_tier` must not fail (a TwoTier or a MemoryTier). `count` takes an event's name.
+    """
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        config: DocumentsConfig,
+        policy: Policy,
+        development: bool,
+        releases: Sequence[Release],
+        apq_tier: KeyValueTier,
+        *,
+        describe: Describe = describe,
+        count: Callable[[str], None] = _uncounted,
+    ) -> None:
+        self._config = config
+        self._policy = policy
+        self._development = development
+        self._releases = releases
+        self._apq_tier = apq_tier
+        self._count = count
+        self._preparer = Preparer(schema, config, development, describe)
+        self._registered = RegisteredDocuments((), self._preparer)
+        self._by_text: LRUCache[str, Document] = LRUCache(
+            maxsize=config.text_cache_entries * TOKENS_PER_ENTRY,
+            getsizeof=lambda document: max(TOKENS_PER_ENTRY, document.tokens),
+        )
+
+    def __len__(self) -> int:
+        """Registered documents that are answered."""
+        return len(self._registered)
+
+    def load(self) -> tuple[Problem, ...]:
+        """Prepare every registered document; to be called once, before the first `find`.
+
+        Nothing here is fatal: what does not fit the schema is left out, logged, counted and
+        returned, together with the manifests' warnings, for readiness and the command line.
+        """
+        self._registered = RegisteredDocuments(self._releases, self._preparer)
+        self._by_text.clear()
+        warnings = [
+            Problem(release.name, warning.operation_id, warning.message, left_out=False)
+            for release in self._releases
+            for warning in release.manifest.warnings
+        ]
+        for problem in self._registered.problems:
+            self._count(LEFT_OUT)
+            log.error(
+                "document_left_out",
+                release=problem.release,
+                document_id=problem.document_id,
+                reason=problem.message,
+            )
+        return (*self._registered.problems, *warnings)
+
+    async def find(self, request: OperationRequest, client: ClientIdentity = NOBODY) -> Operation:
+        """The operation a request means.
+
+        Raises PersistedQueryNotFound, PersistedQueryMismatch, DocumentNotRegistered,
+        DocumentTextNotRegistered, DocumentIdRequired, ParseFailed, ValidationFailed, BadRequest.
+        """
+        document = await self._document(request, client)
+        return document.choose(request.operation_name, names_shown=self._development)
+
+    async def _document(self, request: OperationRequest, client: ClientIdentity) -> Document:
+        text = request.text
+        document_id = canonical(request.document_id) if request.document_id else None
+        if text is None:
+            if document_id is None:
+                raise BadRequest("the request names no document; send documentId or query")
+            return self._registered.by_id(document_id) or await self._by_id(document_id, client)
+        if self._policy == "ids_only":
+            self._count(TEXT_REFUSED)
+            raise DocumentIdRequired("GraphQL text is not accepted here; send documentId alone")
+        if document_id is None:
+            return self._from_text(text, text_hash(text), client)
+        hashed = text_hash(text)
+        document = self._registered.by_id(document_id)
+        if document is not None:
+            if self._registered_text(text, hashed) is not document:
+                self._refuse_mismatch("the id is registered for another text; send the id alone")
+            return document
+        self._check_claim(document_id, hashed, request.apq)
+        found = self._from_text(text, hashed, client)
+        if request.apq and self._policy == "open":
+            await self._keep(found, text, hashed)
+        return found
+
+    async def _by_id(self, document_id: str, client: ClientIdentity) -> Document:
+        """An id no release declared. Only `open` may still know it, from APQ."""
+        if self._policy == "open":
+            hashed = document_id.removeprefix("sha256:")
+            text = await self._kept(hashed) if is_sha256(hashed) else None
+            if text is None:
+                raise PersistedQueryNotFound
+            return self._from_text(text, hashed, client)
+        self._count(UNKNOWN_ID)
+        log.warning("document_unknown_id", id=document_id[:SHOWN_ID], client=client.name)
+        if self._policy == "log_unknown":
+            raise PersistedQueryNotFound
+        # Never the message of APQ: phones would send the whole text again.
+        raise DocumentNotRegistered(
+            "no release of this platform registered this document; publish the release first"
+        )
+
+    def _from_text(self, text: str, hashed: str, client: ClientIdentity) -> Document:
+        document = self._by_text.get(hashed) or self._registered.by_hash(hashed)
+        if document is None:
+            document = self._first_seen(text, hashed)
+        if not document.registered and self._policy == "log_unknown":
+            self._count(UNREGISTERED)
+            log.warning("document_unregistered", hash=hashed, client=client.name)
+        return document
+
+    def _first_seen(self, text: str, hashed: str) -> Document:
+        if self._policy == "registered":
+            found = self._registered_text(text, hashed)
+            if found is None:
+                self._count(TEXT_REFUSED)
+                raise DocumentTextNotRegistered(
+                    "this text is not registered; send a registered document's id, "
+                    "or publish the release that holds this text"
+                )
+            return found
+        ast = self._parse(text)
+        document = self._registered.by_key(normalised_key(ast))
+        return self._cached(hashed, document or self._preparer.unregistered(text, ast))
+
+    def _registered_text(self, text: str, hashed: str) -> Document | None:
+        """The registered document this text is, whatever its layout."""
+        known = self._registered.by_hash(hashed) or self._by_text.get(hashed)
+        if known is not None:
+            return known if known.registered else None
+        try:
+            ast = self._parse(text)
+        except RequestError:
+            return None  # what cannot be parsed is registered nowhere
+        document = self._registered.by_key(normalised_key(ast))
+        return None if document is None else self._cached(hashed, document)
+
+    def _parse(self, text: str) -> DocumentNode:
+        """A registered text in another layout may be longer than others are allowed to be."""
+        return self._preparer.parse(
+            text, max(self._config.max_tokens, self._registered.most_tokens)
+        )
+
+    def _cached(self, hashed: str, document: Document) -> Document:
+        if max(TOKENS_PER_ENTRY, document.tokens) <= self._by_text.maxsize:
+            self._by_text[hashed] = document
+        return document
+
+    def _check_claim(self, document_id: str, hashed: str, apq: bool) -> None:
+        """An id that says "the SHA-256 of this text" must be it; other ids say nothing."""
+        claims = apq or document_id.startswith("sha256:")
+        if claims and document_id.removeprefix("sha256:") != hashed:
+            self._refuse_mismatch("the id is not the SHA-256 of the text; hash the text as sent")
+
+    def _refuse_mismatch(self, message: str) -> NoReturn:
+        self._count(MISMATCH)
+        raise PersistedQueryMismatch(message)
+
+    async def _keep(self, document: Document, text: str, hashed: str) -> None:
+        """Verified and valid by now. A registered document needs no keeping."""
+        if not document.registered:
+            self._count(APQ_STORED)
+            await self._apq_tier.put(f"apq:{hashed}", text.encode(), self._config.apq_ttl_s)
+
+    async def _kept(self, hashed: str) -> str | None:
+        """A text from APQ. The tier may be shared, so what it says is checked: a value that is not
+        what its key promises is a miss, and the app sends the text again."""
+        value = await self._apq_tier.get(f"apq:{hashed}")
+        if value is None:
+            return None
+        text = value.decode(errors="replace")
+        return text if text_hash(text) == hashed else None

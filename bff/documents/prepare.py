@@ -1,0 +1,174 @@
+"""Text → prepared document, or a refusal that says where; no text makes it raise anything else."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection
+from typing import Any
+
+from graphql import (
+    ASTValidationRule,
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
+    OverlappingFieldsCanBeMergedRule,
+    ValidationContext,
+    parse,
+    specified_rules,
+    validate,
+)
+
+from bff.config import DocumentsConfig
+from bff.documents import limits
+from bff.documents.facts import OperationFacts, describe
+from bff.documents.model import Document, Operation
+from bff.errors import ParseFailed, ValidationFailed
+
+Describe = Callable[[GraphQLSchema, DocumentNode, OperationDefinitionNode], OperationFacts]
+
+MAX_ERRORS = 10
+MAX_MESSAGE = 300
+# Units of graphql-core's own budget for comparing overlapping fields (its default is 500,000, half
+# a second); a full-size honest document spends a few thousand.
+OVERLAP_BUDGET = 50_000
+# graphql-core reports these as syntax errors; for us they are limits. A test holds the wording.
+LIMIT_MESSAGES = (
+    "Syntax Error: Document contains more than ",
+    "Syntax Error: Document is nested too deeply.",
+)
+TOO_ENTANGLED = (
+    "Validation aborted: the document repeats fields and fragments too often; ask for each once."
+)
+
+
+class BoundedOverlapRule(OverlappingFieldsCanBeMergedRule):
+    """Field merging (GraphQL spec 5.3.2) with less patience for unregistered documents."""
+
+    def __init__(self, context: ValidationContext) -> None:
+        super().__init__(context)
+        self.rule_context.remaining_complexity_budget = OVERLAP_BUDGET
+
+
+class Preparer:
+    """Prepares documents for one schema; holds no state between two of them."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        config: DocumentsConfig,
+        development: bool,
+        describe: Describe = describe,
+    ) -> None:
+        self._schema = schema
+        self._config = config
+        self._development = development
+        self._describe = describe
+        extra = () if development else (NoSchemaIntrospectionCustomRule,)
+        self._rules: tuple[type[ASTValidationRule], ...] = (*specified_rules, *extra)
+        self._bounded_rules = tuple(
+            BoundedOverlapRule if rule is OverlappingFieldsCanBeMergedRule else rule
+            for rule in self._rules
+        )
+
+    def parse(self, text: str, max_tokens: int | None) -> DocumentNode:
+        """Raises ParseFailed; ValidationFailed beyond `max_tokens` tokens, or as many comments."""
+        try:
+            document = parse(
+                text,
+                max_lexical_tokens=max_tokens,
+                max_comments=max_tokens,
+                allow_empty_selection_sets=False,  # the released specification knows none
+            )
+        except GraphQLSyntaxError as error:
+            problem = _entry(error)
+            if error.message.startswith(LIMIT_MESSAGES):
+                problem["message"] = problem["message"].removeprefix("Syntax Error: ")
+                _refuse([problem])
+            raise ParseFailed(problem["message"], errors=[problem]) from None
+        return document
+
+    def registered(self, text: str, document_id: str) -> Document:
+        """Prepare a reviewed document: no limits but those that keep the process safe.
+
+        Raises ParseFailed, ValidationFailed.
+        """
+        return self._prepared(self.parse(text, None), text, document_id)
+
+    def unregistered(self, text: str, ast: DocumentNode) -> Document:
+        """Prepare anybody's document, already parsed. Raises ValidationFailed."""
+        return self._prepared(ast, text, None)
+
+    def _prepared(self, ast: DocumentNode, text: str, document_id: str | None) -> Document:
+        found = limits.measure(ast, free_introspection=self._development)
+        registered = document_id is not None
+        _refuse(limits.unsafe(found))
+        if not registered:
+            _refuse(limits.exceeded(found, self._config))
+        self._validate(ast, self._rules if registered else self._bounded_rules)
+        hashed = text_hash(text)
+        operations = {
+            node.name.value if node.name else "": Operation(
+                document_hash=hashed,
+                document_id=document_id or f"sha256:{hashed}",
+                name=node.name.value if node.name else None,
+                type=node.operation.value,
+                definition=node,
+                document_ast=ast,
+                registered=registered,
+                facts=self._describe(self._schema, ast, node),
+            )
+            for node in ast.definitions
+            if isinstance(node, OperationDefinitionNode)
+        }
+        return Document(hashed, text, ast, operations, registered, found.tokens)
+
+    def _validate(self, ast: DocumentNode, rules: Collection[type[ASTValidationRule]]) -> None:
+        errors = validate(
+            self._schema,
+            ast,
+            rules,
+            max_errors=MAX_ERRORS,
+            hide_suggestions=not self._development,
+        )
+        _refuse([_entry(error) for error in errors])
+
+
+def text_hash(text: str) -> str:
+    """Lower-case hex SHA-256 of the UTF-8 text.
+
+    Raises ParseFailed where it has no UTF-8 (a lone surrogate from a JSON escape).
+    """
+    try:
+        return hashlib.sha256(text.encode()).hexdigest()
+    except UnicodeEncodeError as error:
+        line = text.count("\n", 0, error.start) + 1
+        column = error.start - text.rfind("\n", 0, error.start)
+        message = "Syntax Error: lone surrogate; send text that is valid Unicode."
+        place = {"line": line, "column": column}
+        raise ParseFailed(message, errors=[{"message": message, "locations": [place]}]) from None
+
+
+def _refuse(errors: list[dict[str, Any]]) -> None:
+    if errors:
+        shown = errors[:MAX_ERRORS]
+        raise ValidationFailed(shown[0]["message"], errors=shown)
+
+
+def _entry(error: GraphQLError) -> dict[str, Any]:
+    """A GraphQL error object: message and locations only. Aborted validation has no place of its
+    own and gets the document's start; messages that quote the document are cut."""
+    if not error.locations:
+        return _plain(TOO_ENTANGLED if error.message == "Validation aborted." else error.message)
+    places = [{"line": place.line, "column": place.column} for place in error.locations]
+    return {"message": _short(error.message), "locations": places}
+
+
+def _plain(message: str) -> dict[str, Any]:
+    return {"message": _short(message), "locations": [{"line": 1, "column": 1}]}
+
+
+def _short(message: str) -> str:
+    return message if len(message) <= MAX_MESSAGE else message[:MAX_MESSAGE] + "…"

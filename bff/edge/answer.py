@@ -1,0 +1,117 @@
+"""Frames envelopes as HTTP answers: status, media type, caching, compression; sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from bff.config import EdgeConfig
+from bff.edge.compression import compress
+from bff.edge.head import Head
+from bff.edge.negotiation import CONTENT_TYPE, JSON, negotiate
+from bff.edge.statuses import status_of
+from bff.errors import InternalError
+from bff.request import ClientIdentity
+from bff.response.envelope import Envelope
+from bff.response.http_cache import Header, HttpCache, entity_tag, is_known
+from bff.response.shape import failure
+
+_NO_STORE = (b"cache-control", b"no-store")
+
+
+@dataclass(slots=True)
+class Answer:
+    """An HTTP answer and what is told of it. `body` is as sent on GET; HEAD sends none of it."""
+
+    status: int
+    headers: list[Header]
+    body: bytes = b""
+    codes: tuple[str, ...] = ()
+    content_encoding: str | None = None
+    operations: int = 0
+    upstream_calls: int = 0
+    client: ClientIdentity | None = None
+
+
+def json_answer(status: int, value: object, *headers: Header) -> Answer:
+    """A small JSON answer that nobody may keep."""
+    return Answer(status, [CONTENT_TYPE[JSON], _NO_STORE, *headers], orjson.dumps(value))
+
+
+def html_answer(page: bytes) -> Answer:
+    """A page for people, kept by nobody."""
+    return Answer(200, [(b"content-type", b"text/html; charset=utf-8"), _NO_STORE], page)
+
+
+def error_answer(status: int, code: str, message: str, *headers: Header) -> Answer:
+    """A GraphQL-shaped error outside any operation."""
+    entry = {"message": message, "extensions": {"code": code}}
+    answer = json_answer(status, {"errors": [entry]}, *headers)
+    answer.codes = (code,)
+    return answer
+
+
+def fault_answer(error: Exception, request_id: str) -> Answer:
+    """What a client sees of a fault of ours: 500 and the code. The rest goes to the log."""
+    envelope = failure(error, request_id)
+    answer = json_answer(500, envelope.body())
+    answer.codes = (InternalError.code,)
+    return answer
+
+
+class Framer:
+    """Makes answers of envelopes by the edge's settings; lives as long as the process."""
+
+    def __init__(self, settings: EdgeConfig) -> None:
+        self._compress_from = settings.compress_from_bytes
+        self._cache = HttpCache(
+            settings.public_max_age_s, cookie_credential=settings.cookie_credential
+        )
+
+    def one(self, envelope: Envelope, head: Head, *, allow: bytes = b"POST") -> Answer:
+        """The answer of a single operation, or of a request refused whole. `allow` lists the
+        methods of a 405: POST for a mutation by GET (RFC 9110 §15.5.6)."""
+        media = negotiate(head.headers.get(b"accept"))
+        body = envelope.encode()
+        scope = self._cache.scope(envelope, safe=head.safe)
+        caching = self._cache.headers(scope)
+        answer = Answer(status_of(envelope.code, media), [CONTENT_TYPE[media], *caching], body)
+        if envelope.code is not None:
+            answer.codes = (envelope.code,)
+            if answer.status == 405:
+                answer.headers.append((b"allow", allow))
+        elif head.safe and scope != "no-store":
+            tag = entity_tag(body)
+            if is_known(tag, head.headers.get(b"if-none-match")):
+                return Answer(304, [*caching, (b"etag", tag)])
+            answer.headers.append((b"etag", tag))
+        return self._packed(answer, head)
+
+    def many(self, envelopes: Sequence[Envelope], head: Head) -> Answer:
+        """The answer of a batch: always 200, one entry per member, in order. It is plain JSON: the
+        GraphQL media type promises a single response."""
+        body = b"[" + b",".join(_encoded(envelope, head) for envelope in envelopes) + b"]"
+        answer = Answer(200, [CONTENT_TYPE[JSON], *self._cache.headers("no-store")], body)
+        answer.codes = tuple(envelope.code for envelope in envelopes if envelope.code is not None)
+        return self._packed(answer, head)
+
+    def _packed(self, answer: Answer, head: Head) -> Answer:
+        if head.method == "HEAD":
+            return answer
+        answer.body, coding = compress(
+            answer.body, head.headers.get(b"accept-encoding"), from_bytes=self._compress_from
+        )
+        if coding is not None:
+            answer.content_encoding = coding
+            answer.headers.append((b"content-encoding", coding.encode()))
+        return answer
+
+
+def _encoded(envelope: Envelope, head: Head) -> bytes:
+    """A member that cannot be encoded must not cost the others their answers."""
+    try:
+        return envelope.encode()
+    except Exception as error:
+        return failure(error, head.request_id).encode()

@@ -1,0 +1,153 @@
+"""The GraphQL routes: from bytes to operations, through the pipeline, to an answer."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+
+from starlette.types import Receive
+
+from bff.config import Settings
+from bff.edge import params, strict_json
+from bff.edge.answer import Answer, Framer, html_answer
+from bff.edge.body import check_media_type, read_body
+from bff.edge.csrf import check_preflight
+from bff.edge.endpoint import Endpoint
+from bff.edge.head import Head, arrival
+from bff.edge.interfaces import EdgeTelemetry, Exchange, Pipeline
+from bff.edge.negotiation import prefers_html
+from bff.edge.params import Asked
+from bff.errors import ClientError, MethodNotAllowed
+from bff.request import Arrival, OperationRequest
+from bff.response.envelope import Envelope, refusal
+from bff.response.shape import failure
+
+# The page keeps its own state in the URL, under other names.
+_OPERATION_PARAMETERS = (b"query=", b"documentId=", b"id=", b"extensions=")
+
+
+class OperationEndpoint(Endpoint):
+    """What /graphql and /documents have in common."""
+
+    methods: tuple[str, ...] = ("GET", "HEAD")
+
+    def __init__(
+        self,
+        route: str,
+        pipeline: Pipeline,
+        settings: Settings,
+        telemetry: EdgeTelemetry | None,
+    ) -> None:
+        super().__init__(route, telemetry=telemetry, timing=settings.development)
+        self._pipeline = pipeline
+        self._edge = settings.edge
+        self._deadline_ms = settings.screens.deadline_ms
+        self._framer = Framer(settings.edge)
+
+    async def answer(self, head: Head, receive: Receive) -> Answer:
+        """Read, ask the pipeline, frame. Refusals of the edge never reach the pipeline."""
+        arrived: Arrival | None = None
+        try:
+            self._check_method(head)
+            asked = await self._asked(head, receive)
+            arrived = arrival(head, self._deadline_ms)
+        except ClientError as error:
+            allow = ", ".join(self.methods).encode()
+            return self._framer.one(refusal(error), head, allow=allow)
+        exchange = self._pipeline.open(arrived)
+        answer = await self._answered(exchange, asked, head)
+        answer.operations = len(asked.members)
+        answer.upstream_calls = exchange.upstream_calls
+        answer.client = arrived.client
+        return answer
+
+    @abstractmethod
+    async def _asked(self, head: Head, receive: Receive) -> Asked:
+        """The operations of this request. Raises RequestError and ClientGoneError."""
+
+    def _check_method(self, head: Head) -> None:
+        if head.method not in self.methods:
+            raise MethodNotAllowed(f"this URL answers {', '.join(self.methods)} only")
+
+    def _check_read(self, head: Head) -> None:
+        if self._edge.cookie_credential:
+            check_preflight(head)
+
+    async def _answered(self, exchange: Exchange, asked: Asked, head: Head) -> Answer:
+        if asked.batch:
+            members = (_in_place(exchange, member, head) for member in asked.members)
+            return self._framer.many(await asyncio.gather(*members), head)
+        (only,) = asked.members
+        if not isinstance(only, OperationRequest):
+            return self._framer.one(refusal(only), head)
+        return self._framer.one(await exchange.answer(only), head)
+
+
+class GraphqlEndpoint(OperationEndpoint):
+    """POST and GET /graphql; with `ide`, HTML, also a page for a browser that asks nothing yet."""
+
+    methods = ("GET", "HEAD", "POST")
+
+    def __init__(
+        self,
+        route: str,
+        pipeline: Pipeline,
+        settings: Settings,
+        telemetry: EdgeTelemetry | None,
+        *,
+        ide: str | None = None,
+    ) -> None:
+        super().__init__(route, pipeline, settings, telemetry)
+        self._ide = None if ide is None else ide.encode()
+
+    async def answer(self, head: Head, receive: Receive) -> Answer:
+        if self._ide is not None and _opens_ide(head):
+            return html_answer(self._ide)
+        return await super().answer(head, receive)
+
+    async def _asked(self, head: Head, receive: Receive) -> Asked:
+        if head.safe:
+            self._check_read(head)
+            only = params.from_query(
+                head.query,
+                max_bytes=self._edge.max_body_bytes,
+                max_depth=self._edge.max_json_depth,
+            )
+            return Asked([only], batch=False)
+        check_media_type(head.headers)
+        body = await read_body(head.headers, receive, self._edge.max_body_bytes)
+        value = strict_json.parse(body, where="the body", max_depth=self._edge.max_json_depth)
+        return params.from_json(value, max_batch_size=self._edge.max_batch_size)
+
+
+class DocumentEndpoint(OperationEndpoint):
+    """GET /documents/{id}/{operationName}: one URL per document and variables, for CDNs."""
+
+    async def _asked(self, head: Head, receive: Receive) -> Asked:
+        self._check_read(head)
+        only = params.from_document_path(
+            head.path_params["id"],
+            head.path_params["operationName"],
+            head.query,
+            max_bytes=self._edge.max_body_bytes,
+            max_depth=self._edge.max_json_depth,
+        )
+        return Asked([only], batch=False)
+
+
+def _opens_ide(head: Head) -> bool:
+    if not head.safe or not prefers_html(head.headers.get(b"accept")):
+        return False
+    return not any(name in head.query for name in _OPERATION_PARAMETERS)
+
+
+async def _in_place(
+    exchange: Exchange, member: OperationRequest | ClientError, head: Head
+) -> Envelope:
+    """The answer of one batch member: its refusal, or a masked fault, stays in its own place."""
+    if isinstance(member, ClientError):
+        return refusal(member)
+    try:
+        return await exchange.answer(member)
+    except Exception as error:
+        return failure(error, head.request_id)

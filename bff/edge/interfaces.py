@@ -1,0 +1,74 @@
+"""What the edge needs of the rooms behind and beside it, as protocols; it builds none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from bff.edge.head import Head
+from bff.request import Arrival, ClientIdentity, OperationRequest
+from bff.response.envelope import Envelope
+
+Ready = Callable[[], Awaitable[dict[str, str]]]
+"""Readiness checks by name; the value is "ok", or in words what is wrong."""
+
+
+class Exchange(Protocol):
+    """One HTTP request: its operations share an identity, a deadline and loaders."""
+
+    @property
+    def upstream_calls(self) -> int:
+        """Calls to core services made so far."""
+
+    async def answer(self, request: OperationRequest) -> Envelope:
+        """Answer one operation; a refusal is an envelope with a code, never an exception."""
+
+
+class Pipeline(Protocol):
+    """Opens exchanges; lives as long as the process."""
+
+    def open(self, arrival: Arrival) -> Exchange:
+        """Begin one exchange."""
+
+
+@dataclass(slots=True)
+class AnswerReport:
+    """What left, told after it left. `status` is None when the client went away before the answer;
+    `codes` are those of refused operations, field errors are not the edge's to count; `bytes_out`
+    counts the body as sent, compressed or not; `duration_s` runs from the head of the request to
+    the last byte handed to the server."""
+
+    route: str
+    method: str
+    request_id: str
+    status: int | None
+    codes: tuple[str, ...]
+    operations: int
+    upstream_calls: int
+    bytes_out: int
+    content_encoding: str | None
+    duration_s: float
+    client: ClientIdentity | None
+
+
+class EdgeTelemetry(Protocol):
+    """Told of every request on a GraphQL route, in this order, once each, in the same task: a span
+    may be attached in the first and detached in the second. What either raises is logged and
+    costs the client nothing."""
+
+    def on_request(self, head: Head) -> object:
+        """A request arrived, its body is not read yet. What is returned comes back below."""
+
+    def on_answer(self, begun: object, report: AnswerReport) -> None:
+        """The answer left (or the client did)."""
+
+
+class Untold:
+    """The telemetry of routes nobody counts: health checks, metrics, unknown paths."""
+
+    def on_request(self, head: Head) -> object:
+        return None
+
+    def on_answer(self, begun: object, report: AnswerReport) -> None:
+        return None

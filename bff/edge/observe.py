@@ -1,0 +1,59 @@
+"""What the edge tells operators of every GraphQL request: its span, and one log line after it."""
+
+from __future__ import annotations
+
+from opentelemetry.trace import SpanContext
+
+from bff.edge.head import Head
+from bff.edge.interfaces import AnswerReport
+from bff.telemetry.logs import logger
+from bff.telemetry.spans import Attribute, Begun, Tracing, failed
+
+log = logger(__name__)
+
+
+class Observer:
+    """The EdgeTelemetry of one process."""
+
+    def __init__(self, tracing: Tracing, platform: str) -> None:
+        self._tracing = tracing
+        self._platform = platform
+
+    def on_request(self, head: Head) -> Begun:
+        sent = head.headers.get(b"traceparent")
+        carrier = {"traceparent": sent.decode("latin-1")} if sent is not None else {}
+        begun = self._tracing.begin(f"{head.method} /{head.route}", carrier)
+        begun.span.set_attribute(Attribute.REQUEST_ID, head.request_id)
+        begun.span.set_attribute(Attribute.PLATFORM, self._platform)
+        return begun
+
+    def on_answer(self, begun: object, report: AnswerReport) -> None:
+        if not isinstance(begun, Begun):
+            return
+        span, client = begun.span, report.client
+        release = client.release if client else None
+        if span.is_recording():
+            span.set_attribute(Attribute.STATUS, report.status or 0)
+            span.set_attribute(Attribute.BYTES, report.bytes_out)
+            span.set_attribute(Attribute.RELEASE, release or "unknown")
+            if report.codes:
+                failed(span, report.codes[0])
+        self._tracing.finish(begun)
+        log.info(
+            "answered",
+            request_id=report.request_id,
+            trace_id=_hex(span.get_span_context()),
+            route=report.route,
+            method=report.method,
+            status=report.status,
+            codes=report.codes,
+            operations=report.operations,
+            upstream_calls=report.upstream_calls,
+            bytes=report.bytes_out,
+            ms=round(report.duration_s * 1000, 2),
+            release=release,
+        )
+
+
+def _hex(context: SpanContext) -> str | None:
+    return format(context.trace_id, "032x") if context.is_valid else None

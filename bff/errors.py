@@ -1,0 +1,188 @@
+"""Every error the gateway answers with, in one tree; which HTTP status each gets is the edge's.
+
+FacetError                      has a stable `code`; nothing else is promised
+├─ ClientError                  the message may be shown to the app and always names a way out
+│  ├─ RequestError              refuses the whole request
+│  │  ├─ BadRequest             BAD_REQUEST
+│  │  ├─ RequestTooLarge        REQUEST_TOO_LARGE
+│  │  ├─ UnsupportedMediaType   UNSUPPORTED_MEDIA_TYPE
+│  │  ├─ MethodNotAllowed       METHOD_NOT_ALLOWED
+│  │  ├─ CsrfBlocked            CSRF_BLOCKED
+│  │  ├─ PersistedQueryNotFound PERSISTED_QUERY_NOT_FOUND
+│  │  ├─ PersistedQueryMismatch PERSISTED_QUERY_MISMATCH
+│  │  ├─ DocumentNotRegistered  DOCUMENT_NOT_REGISTERED
+│  │  ├─ DocumentTextNotRegistered DOCUMENT_TEXT_NOT_REGISTERED
+│  │  ├─ DocumentIdRequired     DOCUMENT_ID_REQUIRED
+│  │  ├─ ParseFailed            GRAPHQL_PARSE_FAILED
+│  │  ├─ ValidationFailed       GRAPHQL_VALIDATION_FAILED
+│  │  └─ BadVariables           BAD_USER_INPUT
+│  └─ FieldError                one field is null, the rest of the screen stands
+│     ├─ Unauthenticated        UNAUTHENTICATED (also refuses a request: bad token)
+│     ├─ BadUserInput           BAD_USER_INPUT (refused by a core service)
+│     ├─ NotFound, Forbidden, Conflict
+│     ├─ IdempotencyKeyReused, IdempotencyInProgress
+│     ├─ UpstreamTimeout, UpstreamUnavailable, UpstreamBadResponse, UpstreamOverloaded
+│     └─ DeadlineExceeded       DEADLINE_EXCEEDED
+└─ InternalError                only the code (INTERNAL) ever leaves; the message is for logs
+   └─ ConfigError               start-up only: names the key, the value and what to do
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+
+class FacetError(Exception):
+    """Root of the tree; `code` is stable and closed (docs/errors.md)."""
+
+    code: ClassVar[str] = "INTERNAL"
+
+
+class ClientError(FacetError):
+    """A refusal whose message may be shown. `detail` is for logs only and never leaves."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        detail: str | None = None,
+        extensions: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+        self.extensions: Mapping[str, Any] = extensions or {}
+
+
+class RequestError(ClientError):
+    """Refuses the whole request. `errors`, if given, replaces the single message in the answer:
+    GraphQL error objects (message, locations) of a document or its variables."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        detail: str | None = None,
+        extensions: Mapping[str, Any] | None = None,
+        errors: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        super().__init__(message, detail=detail, extensions=extensions)
+        self.errors = tuple(errors)
+
+
+class BadRequest(RequestError):
+    code = "BAD_REQUEST"
+
+
+class RequestTooLarge(RequestError):
+    code = "REQUEST_TOO_LARGE"
+
+
+class UnsupportedMediaType(RequestError):
+    code = "UNSUPPORTED_MEDIA_TYPE"
+
+
+class MethodNotAllowed(RequestError):
+    code = "METHOD_NOT_ALLOWED"
+
+
+class CsrfBlocked(RequestError):
+    code = "CSRF_BLOCKED"
+
+
+class PersistedQueryNotFound(RequestError):
+    """Clients match the message itself (Apollo iOS letter by letter): never change it."""
+
+    code = "PERSISTED_QUERY_NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__("PersistedQueryNotFound")
+
+
+class PersistedQueryMismatch(RequestError):
+    code = "PERSISTED_QUERY_MISMATCH"
+
+
+class DocumentNotRegistered(RequestError):
+    code = "DOCUMENT_NOT_REGISTERED"
+
+
+class DocumentTextNotRegistered(RequestError):
+    code = "DOCUMENT_TEXT_NOT_REGISTERED"
+
+
+class DocumentIdRequired(RequestError):
+    code = "DOCUMENT_ID_REQUIRED"
+
+
+class ParseFailed(RequestError):
+    code = "GRAPHQL_PARSE_FAILED"
+
+
+class ValidationFailed(RequestError):
+    code = "GRAPHQL_VALIDATION_FAILED"
+
+
+class BadVariables(RequestError):
+    code = "BAD_USER_INPUT"
+
+
+class FieldError(ClientError):
+    """One field is null and says why; its siblings are answered."""
+
+
+class Unauthenticated(FieldError):
+    code = "UNAUTHENTICATED"
+
+
+class BadUserInput(FieldError):
+    code = "BAD_USER_INPUT"
+
+
+class NotFound(FieldError):
+    code = "NOT_FOUND"
+
+
+class Forbidden(FieldError):
+    code = "FORBIDDEN"
+
+
+class Conflict(FieldError):
+    code = "CONFLICT"
+
+
+class IdempotencyKeyReused(FieldError):
+    code = "IDEMPOTENCY_KEY_REUSED"
+
+
+class IdempotencyInProgress(FieldError):
+    code = "IDEMPOTENCY_IN_PROGRESS"
+
+
+class UpstreamTimeout(FieldError):
+    code = "UPSTREAM_TIMEOUT"
+
+
+class UpstreamUnavailable(FieldError):
+    code = "UPSTREAM_UNAVAILABLE"
+
+
+class UpstreamBadResponse(FieldError):
+    code = "UPSTREAM_BAD_RESPONSE"
+
+
+class UpstreamOverloaded(FieldError):
+    code = "UPSTREAM_OVERLOADED"
+
+
+class DeadlineExceeded(FieldError):
+    code = "DEADLINE_EXCEEDED"
+
+
+class InternalError(FacetError):
+    """A fault of ours. The message may hold internals: it goes to the log, never to a client."""
+
+
+class ConfigError(InternalError):
+    """A setting is wrong. Raised before serving; the command line prints it and exits 2."""

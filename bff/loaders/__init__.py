@@ -1,0 +1,1 @@
+"""Per-request batching: every loader is an `XByYLoader` and makes one list-wise upstream call."""

@@ -1,0 +1,67 @@
+"""The base of the loaders: keys gathered within a loop turn become one upstream call.
+
+The batching itself is aiodataloader's; this adds the scope a batch field needs and the binding to
+the request's caller. A loader lives as long as one exchange, so nothing crosses viewers.
+"""
+
+from __future__ import annotations
+
+from asyncio import Future
+from collections.abc import Sequence
+from typing import Any, ClassVar, Generic, TypeVar
+
+from aiodataloader import DataLoader, dispatch_queue
+from aiodataloader import Loader as Waiting
+
+from bff.contract import Scope
+from bff.upstreams.calls import Caller
+from bff.upstreams.method import Method
+
+K = TypeVar("K")
+R = TypeVar("R")
+
+PATIENCE_TURNS = 6
+
+
+class Loader(DataLoader[K, R | None], Generic[K, R]):
+    """`method` is the one upstream method it calls; `scope` follows from it.
+
+    Subclasses write `fetch(keys)`: unique keys in, as many records (None for not found) out, in
+    the same order; a FieldError raised there becomes the error of every key of the batch.
+    """
+
+    method: ClassVar[Method[Any]]
+    scope: ClassVar[Scope]
+    max_batch_size = 200
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "method" in cls.__dict__:
+            cls.scope = cls.method.scope
+
+    def __init__(self, caller: Caller) -> None:
+        super().__init__()
+        self.caller = caller
+
+    def do_resolve_reject(self, key: K, future: Future[R | None]) -> None:
+        """Queue one key; the first of a batch starts the wait for the others.
+
+        Answers that arrive in one turn of the loop reach their resolvers a few turns apart, as
+        deep as each is awaited. aiodataloader waits two turns, which splits such a batch.
+        """
+        self._queue.append(Waiting(key=key, future=future))
+        if len(self._queue) == 1:
+            self._wait(PATIENCE_TURNS)
+
+    def _wait(self, turns: int) -> None:
+        if turns:
+            self.loop.call_soon(self._wait, turns - 1)
+        else:
+            dispatch_queue(self)
+
+    async def batch_load_fn(self, keys: Sequence[K]) -> list[R | None]:
+        """What aiodataloader calls once a batch is gathered."""
+        return await self.fetch(keys)
+
+    async def fetch(self, keys: Sequence[K]) -> list[R | None]:
+        raise NotImplementedError

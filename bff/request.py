@@ -1,0 +1,80 @@
+"""The frozen values a request is made of, free of any transport; no room changes them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+OperationType = Literal["query", "mutation", "subscription"]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """The instant (monotonic seconds) by which the whole answer must have left."""
+
+    at: float
+
+    @classmethod
+    def after_ms(cls, milliseconds: float) -> Deadline:
+        return cls(time.monotonic() + milliseconds / 1000)
+
+    def remaining(self) -> float:
+        """Seconds left, never negative."""
+        return max(0.0, self.at - time.monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class ClientIdentity:
+    """Which app build calls. `build_assumed` tells that no build was sent."""
+
+    name: str | None = None
+    version: str | None = None
+    build: str | None = None
+    build_assumed: bool = True
+    device_id: str | None = None
+
+    @property
+    def release(self) -> str | None:
+        """`<version>+<build>`, `<version>`, or None when the client did not say."""
+        if self.version is None:
+            return None
+        return f"{self.version}+{self.build}" if self.build else self.version
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """The signed-in user of this request, as the access token states it."""
+
+    account_id: str
+    device: str | None
+    session: str | None
+    epoch: int
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What one exchange (an HTTP request, later a socket message) brings for all its operations."""
+
+    request_id: str
+    client: ClientIdentity
+    deadline: Deadline
+    authorization: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OperationRequest:
+    """One operation asked for. `document_id` as sent by the client, prefix included; `text` is
+    GraphQL text if any. `apq` tells that the id came as `extensions.persistedQuery`, the one form
+    in which id and text together ask for registration. `read_only` forbids mutations (GET)."""
+
+    document_id: str | None = None
+    text: str | None = None
+    operation_name: str | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    extensions: Mapping[str, Any] = field(default_factory=dict)
+    apq: bool = False
+    read_only: bool = False

@@ -1,0 +1,1 @@
+"""What leaves: the envelope, masked errors, caching facts; framing and statuses are the edge's."""

@@ -1,0 +1,65 @@
+"""The envelope `data`, `errors`, `extensions` of one answered operation, and its JSON bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import orjson
+
+from bff.errors import ClientError, InternalError, RequestError
+
+CacheScope = Literal["no-store", "private", "public"]
+
+
+@dataclass(slots=True)
+class Envelope:
+    """One answer. `code` is set when the whole request was refused: the edge chooses the status by
+    it. `executed` tells that `data` belongs in the body even when it is null (GraphQL spec,
+    Response Format: no `data` entry when execution never began)."""
+
+    data: dict[str, Any] | None = None
+    errors: list[dict[str, Any]] | None = None
+    extensions: dict[str, Any] = field(default_factory=dict)
+    executed: bool = False
+    code: str | None = None
+    cache: CacheScope = "no-store"
+
+    @property
+    def outcome(self) -> str:
+        """For metrics: ok, partial (some fields failed), refused (whole request), failed (ours)."""
+        if self.code is not None:
+            return "failed" if self.code == InternalError.code else "refused"
+        return "partial" if self.errors else "ok"
+
+    def body(self) -> dict[str, Any]:
+        """The JSON object of this answer, keys in the order clients expect to read them."""
+        body: dict[str, Any] = {}
+        if self.errors:
+            body["errors"] = self.errors
+        if self.executed:
+            body["data"] = self.data
+        if self.extensions:
+            body["extensions"] = self.extensions
+        return body
+
+    def encode(self) -> bytes:
+        """UTF-8 JSON of `body()`."""
+        return orjson.dumps(self.body())
+
+
+def refusal(error: ClientError) -> Envelope:
+    """The envelope of a request that was refused before execution."""
+    if isinstance(error, RequestError) and error.errors:
+        errors = [
+            {**entry, "extensions": {**entry.get("extensions", {}), "code": error.code}}
+            for entry in error.errors
+        ]
+    else:
+        errors = [error_entry(error)]
+    return Envelope(errors=errors, code=error.code)
+
+
+def error_entry(error: ClientError) -> dict[str, Any]:
+    """One GraphQL error object of a showable error."""
+    return {"message": error.message, "extensions": {**error.extensions, "code": error.code}}

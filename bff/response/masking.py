@@ -1,0 +1,34 @@
+"""Which words of an error may leave: known ones in full, anything else as INTERNAL without a word.
+
+An unexpected exception is logged with its traceback under the request id; the app gets the code.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphql import GraphQLError
+
+from bff.errors import ClientError, InternalError
+from bff.telemetry.logs import logger
+
+log = logger(__name__)
+
+MASKED = "Something went wrong on our side; the request id finds it in our logs."
+
+
+def field_entry(error: GraphQLError, request_id: str) -> dict[str, Any]:
+    """One GraphQL error object (spec, Response Format: message, locations, path, extensions)."""
+    entry: dict[str, Any] = {"message": MASKED}
+    if error.locations:
+        entry["locations"] = [{"line": at.line, "column": at.column} for at in error.locations]
+    if error.path:
+        entry["path"] = error.path
+    cause = error.original_error
+    if isinstance(cause, ClientError):
+        entry["message"] = cause.message
+        entry["extensions"] = {**cause.extensions, "code": cause.code}
+        return entry
+    log.error("field_failed", path=error.path, request_id=request_id, exc_info=cause or error)
+    entry["extensions"] = {"code": InternalError.code}
+    return entry

@@ -1,0 +1,58 @@
+"""From an execution result to the envelope: masked errors, who may cache it, development facts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphql import ExecutionResult
+
+from bff.errors import InternalError
+from bff.request import ClientIdentity
+from bff.response.envelope import CacheScope, Envelope
+from bff.response.masking import MASKED, field_entry
+from bff.telemetry.logs import logger
+from bff.telemetry.metrics import Metrics
+from bff.upstreams.calls import CallLog
+
+log = logger(__name__)
+
+
+def shape(
+    result: ExecutionResult, request_id: str, public: bool, calls: CallLog | None
+) -> Envelope:
+    """The envelope of an executed operation. `public` is the proof that no viewer is in it; an
+    answer with errors is never public, so that a passing failure is not cached for everybody.
+    `calls` (development only) are shown to the developer."""
+    errors = [field_entry(error, request_id) for error in result.errors or ()]
+    cache: CacheScope = "public" if public and not errors else "private"
+    return Envelope(
+        data=result.data,
+        errors=errors or None,
+        extensions=_development(calls) if calls is not None else {},
+        executed=True,
+        cache=cache,
+    )
+
+
+def _development(calls: CallLog) -> dict[str, Any]:
+    upstream = {"calls": calls.total, "byService": dict(calls.by_service)}
+    return {"upstream": upstream, "plan": "generic"}
+
+
+def count(
+    metrics: Metrics, envelope: Envelope, screen: str | None, client: ClientIdentity, seconds: float
+) -> None:
+    """Counts one answered operation and the codes in it."""
+    metrics.answered(screen, client.release, envelope.outcome, seconds)
+    if envelope.code is not None:
+        metrics.refused(envelope.code)
+        return
+    for error in envelope.errors or ():
+        metrics.field_error(error["extensions"]["code"])
+
+
+def failure(error: Exception, request_id: str) -> Envelope:
+    """The envelope of a fault of ours: only the code leaves."""
+    log.error("request_failed", request_id=request_id, exc_info=error)
+    entry = {"message": MASKED, "extensions": {"code": InternalError.code}}
+    return Envelope(errors=[entry], code=InternalError.code)

@@ -1,0 +1,105 @@
+"""The catalogue of metrics; names and labels live here and nowhere else.
+
+Labels are bounded (DESIGN D12): platform × screen, and apart from it platform × release, at most
+`telemetry.max_live_releases` of them, the rest as `other`. Never a document id or an account.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 5.0)
+NO_SCREEN = "none"
+
+
+class Metrics:
+    """This process's counters. One object per process, handed to the rooms that count."""
+
+    def __init__(self, platform: str, max_releases: int = 50) -> None:
+        self.registry = CollectorRegistry()
+        self.platform = platform
+        self._releases: set[str] = set()
+        self._max_releases = max_releases
+        self._requests = self._counter(
+            "facet_requests", "Operations answered", "platform", "screen", "outcome"
+        )
+        self._seconds = Histogram(
+            "facet_request_seconds",
+            "Time from the request read to the answer ready",
+            ("platform", "screen"),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._by_release = self._counter(
+            "facet_release_requests", "Operations answered", "platform", "release", "outcome"
+        )
+        self._refusals = self._counter(
+            "facet_refusals", "Requests refused as a whole", "platform", "code"
+        )
+        self._field_errors = self._counter(
+            "facet_field_errors", "Fields answered null with a code", "platform", "code"
+        )
+        self._calls = self._counter(
+            "facet_upstream_calls", "Calls to core services", "service", "method", "outcome"
+        )
+        self._call_seconds = Histogram(
+            "facet_upstream_seconds",
+            "Time of one call to a core service",
+            ("service", "method"),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._dropped = self._counter(
+            "facet_upstream_values_dropped",
+            "List members no record could hold",
+            "service",
+            "method",
+        )
+        self._events = self._counter(
+            "facet_events", "Things an operator wants to see counted", "event"
+        )
+        self.revocations_age = Gauge(
+            "facet_revocations_age_seconds",
+            "Age of the newest list of moved revocation epochs",
+            registry=self.registry,
+        )
+        self.documents = Gauge(
+            "facet_documents_registered", "Registered documents served", registry=self.registry
+        )
+
+    def answered(self, screen: str | None, release: str | None, outcome: str, s: float) -> None:
+        """One operation answered in `s` seconds; outcome is ok, partial, refused or failed."""
+        label = screen or NO_SCREEN
+        self._requests.labels(self.platform, label, outcome).inc()
+        self._seconds.labels(self.platform, label).observe(s)
+        self._by_release.labels(self.platform, self._release(release), outcome).inc()
+
+    def refused(self, code: str) -> None:
+        self._refusals.labels(self.platform, code).inc()
+
+    def field_error(self, code: str) -> None:
+        self._field_errors.labels(self.platform, code).inc()
+
+    def called(self, service: str, method: str, outcome: str, seconds: float) -> None:
+        """One upstream call; outcome is ok or the code it ended with."""
+        self._calls.labels(service, method, outcome).inc()
+        self._call_seconds.labels(service, method).observe(seconds)
+
+    def dropped(self, service: str, method: str, count: int) -> None:
+        self._dropped.labels(service, method).inc(count)
+
+    def event(self, name: str) -> None:
+        """A named occurrence: `store_failed`, `document_unregistered`, `keys_refresh_failed` …"""
+        self._events.labels(name).inc()
+
+    def _release(self, release: str | None) -> str:
+        if release is None:
+            return "unknown"
+        if release not in self._releases:
+            if len(self._releases) >= self._max_releases:
+                return "other"
+            self._releases.add(release)
+        return release
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)

@@ -1,0 +1,129 @@
+"""Traces: one tree a request, a span for the request, document, execution and each upstream call.
+
+Never a span per field (DESIGN D12). Attributes come from `Attribute`; values carry no personal
+data: no variables, no names of accounts, no tokens.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import Token
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.propagate import extract, inject
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+
+from bff.config import TelemetryConfig
+
+
+class Attribute:
+    """The catalogue of span attributes."""
+
+    REQUEST_ID = "facet.request_id"
+    PLATFORM = "facet.platform"
+    CLIENT_NAME = "facet.client.name"
+    RELEASE = "facet.release"
+    DOCUMENT_ID = "facet.document.id"
+    DOCUMENT_REGISTERED = "facet.document.registered"
+    OPERATION = "graphql.operation.name"
+    OPERATION_TYPE = "graphql.operation.type"
+    SCREEN = "facet.screen"
+    PLAN = "facet.plan"
+    ERROR_CODE = "facet.error.code"
+    FIELD_ERRORS = "facet.field_errors"
+    SERVICE = "facet.upstream.service"
+    METHOD = "facet.upstream.method"
+    KEYS = "facet.upstream.keys"
+    SCOPE = "facet.upstream.scope"
+    STATUS = "http.response.status_code"
+    BYTES = "http.response.body.size"
+
+
+class Begun(NamedTuple):
+    """An open root span and how to leave it."""
+
+    span: Span
+    token: Token[otel_context.Context] | None
+
+
+class Tracing:
+    """This process's tracer. Without an exporter nothing is recorded, at next to no cost."""
+
+    def __init__(self, config: TelemetryConfig, service_name: str) -> None:
+        sampler = ParentBased(TraceIdRatioBased(config.sample_ratio))
+        resource = Resource.create({"service.name": service_name})
+        self._provider = TracerProvider(sampler=sampler, resource=resource)
+        if config.traces_file is not None:
+            self._provider.add_span_processor(BatchSpanProcessor(_file_exporter(config)))
+        if config.otlp_endpoint is not None:
+            self._provider.add_span_processor(BatchSpanProcessor(_otlp_exporter(config)))
+        self.enabled = config.traces_file is not None or config.otlp_endpoint is not None
+        self._tracer = self._provider.get_tracer("facet")
+
+    def begin(self, name: str, headers: Mapping[str, str]) -> Begun:
+        """Open the root of our part of the tree; continues the caller's `traceparent`. To be
+        handed to `finish` in the same task."""
+        if not self.enabled:
+            return Begun(trace.INVALID_SPAN, None)
+        span = self._tracer.start_span(name, context=extract(headers), kind=SpanKind.SERVER)
+        return Begun(span, otel_context.attach(trace.set_span_in_context(span)))
+
+    def finish(self, begun: Begun) -> None:
+        """Close what `begin` opened."""
+        if begun.token is not None:
+            begun.span.end()
+            otel_context.detach(begun.token)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Span]:
+        """One room's work inside the request."""
+        if not self.enabled:
+            yield trace.INVALID_SPAN
+            return
+        with self._tracer.start_as_current_span(name) as span:
+            yield span
+
+    @contextmanager
+    def call(self, name: str, headers: dict[str, str]) -> Iterator[Span]:
+        """One upstream call; adds `traceparent` to the headers that go out."""
+        if not self.enabled:
+            yield trace.INVALID_SPAN
+            return
+        with self._tracer.start_as_current_span(name, kind=SpanKind.CLIENT) as span:
+            inject(headers, context=otel_context.get_current())
+            yield span
+
+    def close(self) -> None:
+        """Send what is still held, then stop."""
+        self._provider.shutdown()
+
+
+def failed(span: Span, code: str) -> None:
+    """Marks a span with a stable error code; messages stay out of traces."""
+    span.set_attribute(Attribute.ERROR_CODE, code)
+    span.set_status(Status(StatusCode.ERROR, code))
+
+
+def _file_exporter(config: TelemetryConfig) -> ConsoleSpanExporter:
+    path = Path(config.traces_file or "")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return ConsoleSpanExporter(out=path.open("a", encoding="utf-8"), formatter=_one_line)
+
+
+def _otlp_exporter(config: TelemetryConfig) -> Any:
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    return OTLPSpanExporter(endpoint=config.otlp_endpoint)
+
+
+def _one_line(span: ReadableSpan) -> str:
+    return json.dumps(json.loads(span.to_json()), separators=(",", ":")) + "\n"

@@ -1,0 +1,1 @@
+"""The gateway's side of the core services: typed, list-wise calls inside one deadline."""

@@ -1,0 +1,286 @@
+"""One upstream call from method to record: credentials, deadline, span, errors by their codes.
+
+`Services` lives as long as the process, `Caller` as long as a request. Retry, breaker and
+coalescing are not here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+import orjson
+
+from bff.config import ServiceConfig
+from bff.contract import Scope
+from bff.errors import (
+    BadUserInput,
+    Conflict,
+    DeadlineExceeded,
+    FieldError,
+    Forbidden,
+    IdempotencyInProgress,
+    IdempotencyKeyReused,
+    NotFound,
+    Unauthenticated,
+    UpstreamBadResponse,
+    UpstreamOverloaded,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+from bff.request import Arrival, Viewer
+from bff.telemetry.logs import logger
+from bff.telemetry.metrics import Metrics
+from bff.telemetry.spans import Attribute, Tracing, failed
+from bff.upstreams.credentials import Signer
+from bff.upstreams.method import Method, salvage
+from bff.upstreams.transport import (
+    AnswerTooLarge,
+    Incoming,
+    Outgoing,
+    Transport,
+    TransportError,
+    TransportTimeout,
+)
+
+A = TypeVar("A", bound=msgspec.Struct)
+log = logger(__name__)
+
+LEAST_USEFUL_S = 0.005
+
+# What a service's problem code means to an app. Any other code of a 4xx is our own mistake, and
+# reads as a bad response.
+REFUSALS: Mapping[str, type[FieldError]] = {
+    "BAD_INPUT": BadUserInput,
+    "BAD_CURSOR": BadUserInput,
+    "INVALID_CREDENTIALS": BadUserInput,
+    "NOT_FOUND": NotFound,
+    "FORBIDDEN": Forbidden,
+    "CONFLICT": Conflict,
+    "TOO_MANY_ADDRESSES": Conflict,
+    "IDEMPOTENCY_KEY_REQUIRED": BadUserInput,
+    "IDEMPOTENCY_KEY_REUSED": IdempotencyKeyReused,
+    "IDEMPOTENCY_IN_PROGRESS": IdempotencyInProgress,
+    "DEADLINE_SPENT": DeadlineExceeded,
+}
+
+
+class Problem(msgspec.Struct):
+    """The part of RFC 9457 problem details that a gateway needs."""
+
+    code: str = ""
+    detail: str = ""
+    errors: list[dict[str, Any]] = msgspec.field(default_factory=list)
+
+
+_problems = msgspec.json.Decoder(Problem)
+
+
+@dataclass(frozen=True)
+class Services:
+    """All that calls share in this process."""
+
+    configs: Mapping[str, ServiceConfig]
+    transport: Transport
+    signer: Signer
+    metrics: Metrics
+    tracing: Tracing
+
+
+@dataclass(slots=True)
+class CallLog:
+    """The upstream calls of one exchange, for `extensions.upstream` and tests."""
+
+    by_service: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        return sum(self.by_service.values())
+
+    def add(self, service: str) -> None:
+        self.by_service[service] = self.by_service.get(service, 0) + 1
+
+
+class Caller:
+    """Makes the calls of one request: in its deadline, for its viewer, under its id."""
+
+    __slots__ = ("_arrival", "_services", "log", "viewer")
+
+    def __init__(self, services: Services, arrival: Arrival, call_log: CallLog) -> None:
+        self._services = services
+        self._arrival = arrival
+        self.log = call_log
+        self.viewer: Viewer | None = None
+
+    async def call(
+        self,
+        method: Method[A],
+        *,
+        path: Mapping[str, str] | None = None,
+        query: Mapping[str, object] | None = None,
+        body: Any = None,
+        idempotency_key: str | None = None,
+        keys: int = 0,
+    ) -> A:
+        """The decoded answer. `keys` is how many keys the call carries, for traces.
+
+        Raises a FieldError: DEADLINE_EXCEEDED without calling when no useful time is left,
+        UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE, UPSTREAM_OVERLOADED, UPSTREAM_BAD_RESPONSE, or
+        what the service refused with.
+        """
+        config = self._services.configs[method.service]
+        left = self._arrival.deadline.remaining()
+        if left < LEAST_USEFUL_S:
+            raise DeadlineExceeded(f"No time was left to ask the {method.service} service.")
+        headers = self._headers(method, left, idempotency_key)
+        content = None
+        if body is not None:
+            headers["content-type"] = "application/json"
+            content = orjson.dumps(body)
+        outgoing_timeout = min(config.timeout_ms / 1000, left)
+        url = config.url + _target(method.path, path, query)
+        self.log.add(method.service)
+        started = time.perf_counter()
+        outcome = "ok"
+        with self._services.tracing.call(f"{method.service}.{method.name}", headers) as span:
+            try:
+                incoming = await self._send(
+                    method, Outgoing(method.verb, url, headers, content, outgoing_timeout)
+                )
+                if span.is_recording():
+                    _describe(span, method, incoming, keys)
+                return self._read(method, incoming)
+            except FieldError as error:
+                outcome = error.code
+                failed(span, error.code)
+                log.warning(
+                    "upstream_failed",
+                    service=method.service,
+                    method=method.name,
+                    code=error.code,
+                    detail=error.detail,
+                    request_id=self._arrival.request_id,
+                )
+                raise
+            finally:
+                seconds = time.perf_counter() - started
+                self._services.metrics.called(method.service, method.name, outcome, seconds)
+
+    def _headers(
+        self, method: Method[Any], left: float, idempotency_key: str | None
+    ) -> dict[str, str]:
+        signer = self._services.signer
+        headers = {
+            "authorization": signer.credential(method.service),
+            "x-request-id": self._arrival.request_id,
+            "x-deadline-ms": str(int(left * 1000)),
+            "accept": "application/json",
+        }
+        if method.scope is Scope.VIEWER and self.viewer is not None:
+            headers["x-viewer"] = signer.assertion(self.viewer, self._arrival.client)
+        if idempotency_key is not None:
+            headers["idempotency-key"] = idempotency_key
+        return headers
+
+    async def _send(self, method: Method[Any], outgoing: Outgoing) -> Incoming:
+        """Failure policy: never a second try here; the field is null and says why."""
+        try:
+            return await self._services.transport.send(outgoing)
+        except TransportTimeout as error:
+            if outgoing.timeout * 1000 < self._services.configs[method.service].timeout_ms:
+                raise DeadlineExceeded(
+                    f"The {method.service} service did not answer before the deadline.",
+                    detail=str(error),
+                ) from error
+            raise UpstreamTimeout(
+                f"The {method.service} service did not answer in time; try again.",
+                detail=str(error),
+            ) from error
+        except AnswerTooLarge as error:
+            raise _bad_response(method, f"too large: {error}") from error
+        except TransportError as error:
+            raise UpstreamUnavailable(
+                f"The {method.service} service cannot be reached; try again later.",
+                detail=str(error),
+            ) from error
+
+    def _read(self, method: Method[A], incoming: Incoming) -> A:
+        if not 200 <= incoming.status < 300:
+            raise _refused(method, incoming)
+        if not incoming.content_type.startswith("application/json"):
+            raise _bad_response(method, f"content type {incoming.content_type!r}")
+        try:
+            return method.decoder.decode(incoming.body)
+        except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError):
+            return self._salvage(method, incoming)
+
+    def _salvage(self, method: Method[A], incoming: Incoming) -> A:
+        try:
+            answer, dropped = salvage(method, incoming.body)
+        except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise _bad_response(method, str(error)) from error
+        self._services.metrics.dropped(method.service, method.name, dropped)
+        log.warning(
+            "upstream_values_dropped", service=method.service, method=method.name, count=dropped
+        )
+        return answer
+
+
+def _target(path: str, parts: Mapping[str, str] | None, query: Mapping[str, object] | None) -> str:
+    if parts:
+        path = path.format(**{name: quote(value, safe="") for name, value in parts.items()})
+    given = {k: v for k, v in query.items() if v is not None} if query else None
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+def _describe(span: Any, method: Method[Any], incoming: Incoming, keys: int) -> None:
+    span.set_attributes(
+        {
+            Attribute.SERVICE: method.service,
+            Attribute.METHOD: method.name,
+            Attribute.SCOPE: method.scope.value,
+            Attribute.STATUS: incoming.status,
+            Attribute.BYTES: len(incoming.body),
+            Attribute.KEYS: keys,
+        }
+    )
+
+
+def _refused(method: Method[Any], incoming: Incoming) -> FieldError:
+    """The FieldError of a non-2xx answer; the service's own words are shown only with the codes
+    that speak of the app's input."""
+    try:
+        problem = _problems.decode(incoming.body)
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError):
+        problem = Problem()
+    detail = f"status {incoming.status} {problem.code} {problem.detail}"
+    if problem.code in REFUSALS:
+        kind = REFUSALS[problem.code]
+        extensions = {"fields": problem.errors} if problem.errors else None
+        return kind(problem.detail or "The request was refused.", extensions=extensions)
+    if problem.code == "VIEWER_REQUIRED":
+        return Unauthenticated("Sign in to see this.", detail=detail)
+    if incoming.status in (429, 503):
+        return UpstreamOverloaded(
+            f"The {method.service} service is busy; try again later.", detail=detail
+        )
+    if incoming.status == 504:
+        return UpstreamTimeout(
+            f"The {method.service} service did not answer in time; try again.", detail=detail
+        )
+    if incoming.status >= 500:
+        return UpstreamUnavailable(
+            f"The {method.service} service failed; try again later.", detail=detail
+        )
+    return _bad_response(method, detail)
+
+
+def _bad_response(method: Method[Any], detail: str) -> UpstreamBadResponse:
+    return UpstreamBadResponse(
+        f"The {method.service} service answered in a way this gateway cannot read.",
+        detail=detail,
+    )

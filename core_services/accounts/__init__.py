@@ -1,0 +1,1 @@
+"""The accounts service: sign-in, profiles, addresses, public cards."""

@@ -1,0 +1,28 @@
+"""Composition of the accounts service."""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from core_services.accounts.passwords import decoy_hash
+from core_services.accounts.routes import router
+from core_services.accounts.seed import seed_tables
+from core_services.accounts.settings import AccountsSettings
+from core_services.accounts.tokens import TokenMint
+from core_services.kit.service import Service
+
+
+def _start(app: FastAPI, settings: Any) -> None:
+    decoy_hash()
+    app.state.mint = TokenMint.from_settings(settings)
+
+
+SERVICE = Service(
+    name="accounts",
+    summary="Sign-in, profiles, addresses and public account cards.",
+    settings=AccountsSettings,
+    router=router,
+    seed=seed_tables,
+    start=_start,
+    public_paths=frozenset({"/.well-known/jwks.json"}),
+)

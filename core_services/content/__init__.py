@@ -1,0 +1,1 @@
+"""Items, their counters and comments, and what viewers saved and began."""

@@ -1,0 +1,1 @@
+"""What shipped apps send: manifests and releases, read from files; who may ask is the gateway's."""

@@ -1,0 +1,268 @@
+"""Reads a manifest, in any of four formats, into one list of operations or says what is wrong.
+
+The format is recognised by shape: the persisted query manifest v1 (Apollo's generators), Kotlin's
+operationOutput, the legacy map of Apollo iOS, and Relay's map. Whether an operation fits a schema
+is left to the gateway.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from graphql import (
+    FragmentDefinitionNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    parse,
+)
+
+OperationType = Literal["query", "mutation", "subscription"]
+Format = Literal["persisted-query-manifest", "operation-output", "ios-legacy", "relay"]
+
+V1_FORMAT = "apollo-persisted-query-manifest"
+LOOKS_LIKE_SHA256 = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})")
+SUPPORTED = (
+    f'{{"format": "{V1_FORMAT}", "version": 1, "operations": […]}}, '
+    '{"<id>": {"name", "source", "type"}}, {"<id>": {"name", "source"}} or {"<id>": "<text>"}'
+)
+
+
+class ManifestError(Exception):
+    """A manifest that cannot be used: which file, which entry, and what to do about it."""
+
+    def __init__(self, source: str, entry: str, problem: str) -> None:
+        where = f"{source}: {entry}" if entry else source
+        super().__init__(f"{where}: {problem}")
+        self.source = source
+        self.entry = entry
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestOperation:
+    """One registered operation. `id` is what the app sends (any string); `hash` is our own, the
+    lower-case hex SHA-256 of the UTF-8 `body`."""
+
+    id: str
+    name: str
+    type: OperationType
+    body: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestWarning:
+    """Something odd that does not make the manifest unusable."""
+
+    source: str
+    operation_id: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The operations of one released app build, in the order of the file, ids unique."""
+
+    source: str
+    format: Format
+    operations: tuple[ManifestOperation, ...]
+    warnings: tuple[ManifestWarning, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An entry as written; `name` and `type` are None where the format does not carry them."""
+
+    where: str
+    id: str
+    body: str
+    name: str | None
+    type: str | None
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read the manifest in a file. Raises ManifestError; OSError if the file cannot be read."""
+    return parse_manifest(path.read_bytes(), str(path))
+
+
+def parse_manifest(raw: bytes, source: str) -> Manifest:
+    """Read a manifest's bytes; `source` names it in errors and warnings. Raises ManifestError."""
+    found, entries = _entries(_json_object(raw, source), source)
+    operations = _unique([_operation(entry, source) for entry in entries], source)
+    if not operations:
+        raise ManifestError(source, "", "no operations; generate it again from the app's documents")
+    _refuse_names_as_ids(operations, source)
+    warnings = tuple(warning for one in operations for warning in _warnings(one, source))
+    return Manifest(source, found, tuple(operations), warnings)
+
+
+def own_hash(body: str) -> str:
+    """Lower-case hex SHA-256 of the exact UTF-8 text. Raises UnicodeEncodeError."""
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def _json_object(raw: bytes, source: str) -> dict[str, Any]:
+    def pairs(members: list[tuple[str, Any]]) -> dict[str, Any]:
+        unique = dict(members)
+        if len(unique) != len(members):
+            names = [name for name, _ in members]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ManifestError(
+                source, f"key {twice!r}", "stands twice in one JSON object; keep one of the two"
+            )
+        return unique
+
+    try:
+        value = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=pairs)
+    except (ValueError, RecursionError) as error:
+        raise ManifestError(
+            source, "", f"is not JSON in UTF-8 ({error}); generate it again"
+        ) from error
+    if not isinstance(value, dict):
+        raise ManifestError(source, "", f"is not a JSON object; supported are {SUPPORTED}")
+    return value
+
+
+def _entries(value: dict[str, Any], source: str) -> tuple[Format, list[_Entry]]:
+    if "format" in value or "operations" in value:
+        return "persisted-query-manifest", list(_v1_entries(value, source))
+    members = list(value.values())
+    if all(isinstance(member, str) for member in members):
+        relay = [_Entry(f"id {key!r}", key, text, None, None) for key, text in value.items()]
+        return "relay", relay
+    if all(isinstance(member, dict) and "source" in member for member in members):
+        typed = {"type" in member for member in members}
+        if len(typed) == 1:
+            found: Format = "operation-output" if typed.pop() else "ios-legacy"
+            return found, list(_map_entries(value, found, source))
+    raise ManifestError(source, "", f"has an unknown format; supported are {SUPPORTED}")
+
+
+def _v1_entries(value: dict[str, Any], source: str) -> Iterator[_Entry]:
+    if value.get("format") != V1_FORMAT:
+        raise ManifestError(
+            source, "format", f"is {value.get('format')!r}, not {V1_FORMAT!r}; export as that"
+        )
+    version = value.get("version")
+    if version != 1 or isinstance(version, bool):
+        raise ManifestError(source, "version", f"is {version!r}; only version 1 is understood")
+    operations = value.get("operations")
+    if not isinstance(operations, list):
+        raise ManifestError(source, "operations", "is not a list; generate the manifest again")
+    for index, member in enumerate(operations):
+        where = f"operations[{index}]"
+        if not isinstance(member, dict):
+            raise ManifestError(source, where, "is not an object of id, name, type and body")
+        fields = [_text(member, key, where, source) for key in ("id", "body", "name", "type")]
+        yield _Entry(where, *fields)
+
+
+def _map_entries(value: dict[str, Any], found: Format, source: str) -> Iterator[_Entry]:
+    for key, member in value.items():
+        where = f"id {key!r}"
+        body, name = (_text(member, part, where, source) for part in ("source", "name"))
+        kind = _text(member, "type", where, source) if found == "operation-output" else None
+        yield _Entry(where, key, body, name, kind)
+
+
+def _text(member: dict[str, Any], key: str, where: str, source: str) -> str:
+    value = member.get(key)
+    if not isinstance(value, str):
+        raise ManifestError(source, f"{where}.{key}", f"is {value!r}, not a string; it is required")
+    return value
+
+
+def _operation(entry: _Entry, source: str) -> ManifestOperation:
+    """Check one entry against its own body; what the body says is what counts."""
+    if not entry.id.strip():
+        raise ManifestError(source, entry.where, "has an empty id; give it the one the app sends")
+    if not entry.body.strip():
+        raise ManifestError(source, entry.where, "has an empty body; generate the manifest again")
+    definition = _single_operation(entry, source)
+    name = definition.name
+    kind: OperationType = definition.operation.value
+    if name is None:
+        raise ManifestError(
+            source, entry.where, f"is an anonymous operation; name it: '{kind} Name …'"
+        )
+    if entry.name is not None and entry.name != name.value:
+        raise ManifestError(
+            source, entry.where, f"is named {entry.name!r}, but its body says {name.value!r}"
+        )
+    if entry.type is not None and entry.type != kind:
+        raise ManifestError(
+            source,
+            entry.where,
+            f"has type {entry.type!r}, but its body is a {kind} "
+            f"(types are {', '.join(get_args(OperationType))})",
+        )
+    return ManifestOperation(entry.id, name.value, kind, entry.body, own_hash(entry.body))
+
+
+def _single_operation(entry: _Entry, source: str) -> OperationDefinitionNode:
+    try:
+        definitions = parse(entry.body).definitions
+    except GraphQLError as error:
+        line, column = error.locations[0] if error.locations else (1, 1)
+        raise ManifestError(
+            source, entry.where, f"body line {line}, column {column}: {error.message}"
+        ) from error
+    operations = [node for node in definitions if isinstance(node, OperationDefinitionNode)]
+    fragments = [node for node in definitions if isinstance(node, FragmentDefinitionNode)]
+    if len(operations) + len(fragments) != len(definitions):
+        raise ManifestError(
+            source, entry.where, "body defines types; keep only the operation and its fragments"
+        )
+    if len(operations) != 1:
+        raise ManifestError(
+            source,
+            entry.where,
+            f"body has {len(operations)} operations; register each under its own id",
+        )
+    return operations[0]
+
+
+def _unique(operations: list[ManifestOperation], source: str) -> list[ManifestOperation]:
+    """Drop repeated entries; the same id for two texts is refused: which one an app means cannot
+    be known."""
+    by_id: dict[str, ManifestOperation] = {}
+    for operation in operations:
+        other = by_id.setdefault(operation.id, operation)
+        if other.body != operation.body:
+            raise ManifestError(
+                source,
+                f"id {operation.id!r}",
+                f"stands for two bodies ({other.name} and {operation.name}); "
+                "an id must change with its text",
+            )
+    return list(by_id.values())
+
+
+def _refuse_names_as_ids(operations: list[ManifestOperation], source: str) -> None:
+    names = {operation.name for operation in operations}
+    for operation in operations:
+        if operation.id in names:
+            raise ManifestError(
+                source,
+                f"id {operation.id!r}",
+                "is an operation's name, which stays when the text changes; "
+                "let the generator use hashes as ids",
+            )
+
+
+def _warnings(operation: ManifestOperation, source: str) -> Iterator[ManifestWarning]:
+    """An id need not be a hash; one that only looks like it deserves a word."""
+    hashed = LOOKS_LIKE_SHA256.fullmatch(operation.id)
+    if hashed and hashed[1].lower() != operation.hash:
+        yield ManifestWarning(
+            source,
+            operation.id,
+            f"looks like a SHA-256, but {operation.name}'s body has {operation.hash}; "
+            "fine if the app's id comes from elsewhere, else the body was changed after hashing",
+        )

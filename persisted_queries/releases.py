@@ -1,0 +1,71 @@
+"""Reads the releases of a platform from a folder: one manifest each, never written from here.
+
+Layout: `<folder>/<version>+<build>/<any name>.json`. Which release a caller has is the gateway's.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from persisted_queries.manifest import Manifest, read_manifest
+
+RELEASE_FOLDER = re.compile(r"(?P<version>[0-9A-Za-z][0-9A-Za-z.\-]*)\+(?P<build>[0-9A-Za-z.\-]+)")
+
+
+class ReleaseError(Exception):
+    """A folder of releases that cannot be used: which path, and what to do about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One shipped app build and what it sends."""
+
+    platform: str
+    version: str
+    build: str
+    manifest: Manifest
+
+    @property
+    def name(self) -> str:
+        """`<version>+<build>`."""
+        return f"{self.version}+{self.build}"
+
+
+def read_releases(folder: Path, platform: str) -> list[Release]:
+    """Every release below `folder`, oldest version first, builds in order.
+
+    Raises ReleaseError for a path that breaks the layout, ManifestError for a bad manifest.
+    """
+    if not folder.is_dir():
+        raise ReleaseError(
+            f"{folder}: no such folder of {platform} releases; "
+            "create it, or point platforms.<name>.releases at the right one"
+        )
+    found = [
+        _read_release(path, platform)
+        for path in folder.iterdir()
+        if path.is_dir() and not path.name.startswith(".")
+    ]
+    return sorted(found, key=lambda release: (_order(release.version), _order(release.build)))
+
+
+def _read_release(path: Path, platform: str) -> Release:
+    named = RELEASE_FOLDER.fullmatch(path.name)
+    if named is None:
+        raise ReleaseError(f"{path}: name the folder <version>+<build>, such as 7.3.0+4120")
+    manifests = sorted(path.glob("*.json"))
+    if len(manifests) != 1:
+        names = ", ".join(one.name for one in manifests) or "none"
+        raise ReleaseError(f"{path}: holds {names}; a release has exactly one manifest (*.json)")
+    return Release(platform, named["version"], named["build"], read_manifest(manifests[0]))
+
+
+def _order(version: str) -> tuple[tuple[int, int, str], ...]:
+    """Numbers compare as numbers (7.10 after 7.9); a pre-release stands before its release."""
+    parts = [
+        (2, int(part), "") if part.isdecimal() else (0, 0, part)
+        for part in re.split(r"[.\-]", version)
+    ]
+    return (*parts, (1, 0, ""))

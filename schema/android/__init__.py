@@ -1,0 +1,1 @@
+"""What the Android app sees; owned by the Android team."""

@@ -1,0 +1,31 @@
+"""The Android schema: four screens and the mutations; the gateway loads `schema` from here."""
+
+from __future__ import annotations
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+from bff.contract import Screen
+from schema.android.content import ContentScreen
+from schema.android.home import HomeScreen
+from schema.android.inbox import InboxScreen
+from schema.android.mutations import Mutation
+from schema.android.profile import ProfileScreen
+from schema.blocks.scalars import SCALARS
+
+
+def _content(id: strawberry.ID) -> ContentScreen:
+    return ContentScreen(id=id)
+
+
+@strawberry.type
+class Query:
+    home: HomeScreen = strawberry.field(resolver=lambda: HomeScreen(), directives=[Screen()])
+    profile: ProfileScreen = strawberry.field(
+        resolver=lambda: ProfileScreen(), directives=[Screen()]
+    )
+    content: ContentScreen = strawberry.field(resolver=_content, directives=[Screen()])
+    inbox: InboxScreen = strawberry.field(resolver=lambda: InboxScreen(), directives=[Screen()])
+
+
+schema = strawberry.Schema(Query, Mutation, config=StrawberryConfig(scalar_map=SCALARS))

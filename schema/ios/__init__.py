@@ -1,0 +1,1 @@
+"""What the iOS app sees; owned by the iOS team."""

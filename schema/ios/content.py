@@ -1,0 +1,130 @@
+"""The content screen on iOS: one item whole, what people say of it, what to open next."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import strawberry
+
+from bff.contract import batch_field, record
+from bff.loaders.accounts import AccountCardByIdLoader
+from bff.loaders.content import (
+    ArticleDetailRecord,
+    CollectionDetailRecord,
+    CommentRecord,
+    ItemByIdLoader,
+    ItemDetailByIdLoader,
+    RelatedByItemIdLoader,
+    RelatedKey,
+    RelatedRecord,
+    StreamRecord,
+    ThreadByItemIdLoader,
+    ThreadKey,
+    ThreadRecord,
+    VideoDetailRecord,
+    ViewerStateByItemIdLoader,
+    ViewerStateRecord,
+)
+from schema.blocks.paging import checked_size
+from schema.blocks.scalars import DateTime
+from schema.blocks.stream import stream_url
+from schema.ios.account import AccountCard
+from schema.ios.items import FeedItem, Item, Progress
+
+
+@strawberry.type
+@record(ArticleDetailRecord)
+class ArticleDetail(Item):
+    reading_minutes: int
+    word_count: int
+    body: list[str] = strawberry.field(description="Paragraphs of plain text.")
+
+
+def _hls_url(root: StreamRecord) -> str:
+    return stream_url(root, "m3u8")
+
+
+@strawberry.type(description="One rendition of a video.")
+@record(StreamRecord)
+class Stream:
+    quality: str = strawberry.field(description="Lines of the picture, e.g. 720p.")
+    url: str = strawberry.field(resolver=_hls_url, description="HLS playlist.")
+    bitrate_kbps: int
+
+
+@strawberry.type
+@record(VideoDetailRecord)
+class VideoDetail(Item):
+    duration_s: int
+    captions: list[str] = strawberry.field(description="Languages, BCP 47.")
+    streams: list[Stream]
+
+
+@strawberry.type
+@record(CollectionDetailRecord)
+class CollectionDetail(Item):
+    item_count: int
+    entries: list[FeedItem | None] = batch_field(
+        ItemByIdLoader, "entry_ids", description="In order; null where an item is gone."
+    )
+
+
+ContentItem = Annotated[
+    ArticleDetail | VideoDetail | CollectionDetail, strawberry.union("ContentItem")
+]
+
+
+@strawberry.type
+@record(CommentRecord)
+class Comment:
+    id: strawberry.ID
+    text: str
+    like_count: int
+    created_at: DateTime
+    author: AccountCard | None = batch_field(AccountCardByIdLoader, "author_id")
+
+
+@strawberry.type
+@record(ThreadRecord)
+class CommentThread:
+    total: int = strawberry.field(description="Of all pages together.")
+    comments: list[Comment]
+    next_cursor: str | None = strawberry.field(name="endCursor")
+    has_more: bool
+
+
+@strawberry.type
+@record(RelatedRecord)
+class Related:
+    items: list[FeedItem]
+
+
+@strawberry.type(description="What the item is to the viewer.")
+@record(ViewerStateRecord)
+class ViewerState:
+    saved: bool
+    saved_at: DateTime | None
+    progress: Progress | None
+
+
+def _thread_key(root: ContentScreen, first: int = 10, after: str | None = None) -> ThreadKey:
+    return ThreadKey(root.id, checked_size(first), after)
+
+
+def _related_key(root: ContentScreen, first: int = 6) -> RelatedKey:
+    return RelatedKey(root.id, checked_size(first, most=20))
+
+
+@strawberry.type
+class ContentScreen:
+    id: strawberry.ID
+    item: ContentItem | None = batch_field(
+        ItemDetailByIdLoader, "id", description="Null when there is no such item."
+    )
+    comments: CommentThread | None = batch_field(
+        ThreadByItemIdLoader, _thread_key, description="Newest first; at most 50 a page."
+    )
+    related: Related | None = batch_field(
+        RelatedByItemIdLoader, _related_key, description="At most 20."
+    )
+    viewer_state: ViewerState | None = batch_field(ViewerStateByItemIdLoader, "id")

@@ -1,0 +1,31 @@
+"""The iOS schema: four screens and the mutations; the gateway loads `schema` from here."""
+
+from __future__ import annotations
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+from bff.contract import Screen
+from schema.blocks.scalars import SCALARS
+from schema.ios.content import ContentScreen
+from schema.ios.home import HomeScreen
+from schema.ios.inbox import InboxScreen
+from schema.ios.mutations import Mutation
+from schema.ios.profile import ProfileScreen
+
+
+def _content(id: strawberry.ID) -> ContentScreen:
+    return ContentScreen(id=id)
+
+
+@strawberry.type
+class Query:
+    home: HomeScreen = strawberry.field(resolver=lambda: HomeScreen(), directives=[Screen()])
+    profile: ProfileScreen = strawberry.field(
+        resolver=lambda: ProfileScreen(), directives=[Screen()]
+    )
+    content: ContentScreen = strawberry.field(resolver=_content, directives=[Screen()])
+    inbox: InboxScreen = strawberry.field(resolver=lambda: InboxScreen(), directives=[Screen()])
+
+
+schema = strawberry.Schema(Query, Mutation, config=StrawberryConfig(scalar_map=SCALARS))

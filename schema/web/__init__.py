@@ -1,0 +1,1 @@
+"""What the web app sees; owned by the web team."""

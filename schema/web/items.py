@@ -1,0 +1,98 @@
+"""Things to read and watch on the web, as cards; their bodies are the content screen's."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import strawberry
+
+from bff.contract import Sunset, batch_field, record
+from bff.loaders.accounts import AccountCardByIdLoader
+from bff.loaders.content import (
+    ArticleRecord,
+    CollectionRecord,
+    ItemRecord,
+    ProgressRecord,
+    StatsByItemIdLoader,
+    StatsRecord,
+    VideoRecord,
+)
+from schema.blocks.scalars import DateTime
+from schema.web.account import AccountCard
+from schema.web.image import Image
+
+
+@strawberry.type
+@record(StatsRecord)
+class Stats:
+    views: int
+    likes: int
+    comments: int
+    shares: int
+
+
+@strawberry.type(description="How far the viewer got.")
+@record(ProgressRecord)
+class Progress:
+    fraction: float = strawberry.field(description="0 to 1.")
+    position_s: int | None = strawberry.field(description="Seconds into a video.")
+    updated_at: DateTime
+    revision: int
+
+
+def _path(root: ItemRecord) -> str:
+    return f"/i/{root.id}"
+
+
+def _duration_text(root: VideoRecord) -> str:
+    return f"{root.duration_s // 60}:{root.duration_s % 60:02}"
+
+
+@strawberry.interface(description="What every kind of item has.")
+class Item:
+    id: strawberry.ID
+    title: str
+    summary: str | None
+    image: Image | None
+    topics: list[str]
+    published_at: DateTime
+    author: AccountCard | None = batch_field(AccountCardByIdLoader, "author_id")
+    stats: Stats | None = batch_field(StatsByItemIdLoader, "id")
+    path: str = strawberry.field(resolver=_path, description="Of the item's page on this site.")
+
+
+@strawberry.type
+@record(ArticleRecord)
+class Article(Item):
+    reading_minutes: int
+    word_count: int
+
+
+@strawberry.type
+@record(VideoRecord)
+class Video(Item):
+    duration_s: int
+    duration_text: str = strawberry.field(
+        resolver=_duration_text,
+        deprecation_reason="Format durationS in the reader's locale.",
+        directives=[Sunset(after="2027-03-31", releases_below="3.0.0")],
+    )
+    captions: list[str] = strawberry.field(description="Languages, BCP 47.")
+
+
+@strawberry.type
+@record(CollectionRecord)
+class Collection(Item):
+    item_count: int
+
+
+FeedItem = Annotated[Article | Video | Collection, strawberry.union("FeedItem")]
+
+
+@strawberry.enum(description="Why an item is in the feed.")
+class FeedReason(Enum):
+    FOLLOWED_TOPIC = "followed_topic"
+    POPULAR = "popular"
+    BECAUSE_YOU_SAVED = "because_you_saved"
+    NEW = "new"
