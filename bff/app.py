@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -38,6 +38,8 @@ from bff.upstreams.credentials import read_signer
 from bff.upstreams.transport import Transport, make_transport
 
 FIRST_POLL_PAUSE_S = 0.2
+# Of calls no request waits for; a service's own time limit is shorter.
+BACKGROUND_DEADLINE_MS = 60_000
 
 
 @dataclass
@@ -58,8 +60,7 @@ class Gateway:
 
     def caller(self) -> Caller:
         """A caller of the process itself, for what no request pays for."""
-        deadline = Deadline.after_ms(self.settings.screens.deadline_ms)
-        arrival = Arrival("background", ClientIdentity(), deadline)
+        arrival = Arrival("background", ClientIdentity(), Deadline.after_ms(BACKGROUND_DEADLINE_MS))
         return Caller(self.pipeline.services, arrival, CallLog())
 
     @asynccontextmanager
@@ -74,8 +75,8 @@ class Gateway:
         finally:
             for task in tasks:
                 task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+            # However they ended, what they used must be closed.
+            await asyncio.gather(*tasks, return_exceptions=True)
             await self.apq_tier.close()
             await self.pipeline.services.transport.close()
             self.pipeline.services.tracing.close()
@@ -130,13 +131,15 @@ def build_gateway(
     keys = KeySet(settings.access, metrics)
     revocations = Revocations(settings.access, metrics)
     schema = graphql_schema(load_schema(config))
+    releases = releases_of(platform, config)
+    metrics.live([release.name for release in releases])
     apq_tier = _apq_tier(settings, platform, metrics)
     documents = Documents(
         schema,
         settings.documents,
         settings.policy,
         settings.development,
-        releases_of(platform, config),
+        releases,
         apq_tier,
         count=metrics.event,
     )

@@ -7,9 +7,12 @@ one named by `BFF_CONFIG`), the defaults here. `BFF_ENV` picks the closed defaul
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -21,9 +24,10 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    YamlConfigSettingsSource,
+    SettingsError,
 )
 
 from bff.errors import ConfigError
@@ -33,7 +37,13 @@ PROJECT = Path(__file__).parent.parent
 Environment = Literal["development", "production"]
 Policy = Literal["open", "log_unknown", "registered", "ids_only"]
 Positive = Annotated[int, Field(ge=1)]
-Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+(:\d+)?(/[^\s]*)?$")]
+# No user, query or fragment: paths are put behind it, and what it holds is shown to operators.
+Url = Annotated[
+    str,
+    Field(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"),
+    AfterValidator(lambda url: url.rstrip("/")),
+]
+UrlPath = Annotated[str, Field(pattern=r"^/[^\s?#]*$")]
 
 
 class Room(BaseModel):
@@ -89,9 +99,9 @@ class AccessConfig(Room):
     issuer: str = "https://accounts.facet.local"
     audience: str = "facet"
     leeway_s: Annotated[int, Field(ge=0, le=60)] = 30
-    keys_path: str = "/.well-known/jwks.json"
+    keys_path: UrlPath = "/.well-known/jwks.json"
     keys_max_age_s: Positive = 300
-    revocations_path: str = "/v1/revocations"
+    revocations_path: UrlPath = "/v1/revocations"
     revocations_poll_s: Annotated[float, Field(gt=0)] = 2.0
     revocations_max_age_s: Positive = 300
     token_cache_entries: Positive = 20_000
@@ -143,7 +153,11 @@ class Settings(BaseSettings):
     """Everything one gateway process is told."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix="BFF__", env_nested_delimiter="__"
+        frozen=True,
+        extra="forbid",
+        env_prefix="BFF__",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,  # compose files pass ${UNSET:-} on as an empty text
     )
 
     environment: Environment = "development"
@@ -164,6 +178,18 @@ class Settings(BaseSettings):
                 f"access.identity_service is '{self.access.identity_service}', but "
                 f"upstreams.services names only: {known}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Settings:
+        owners: dict[int, str] = {}
+        for name, platform in self.platforms.items():
+            other = owners.setdefault(platform.port_offset, name)
+            if other != name:
+                raise ValueError(
+                    f"platforms.{name}.port_offset is {platform.port_offset}, as is "
+                    f"platforms.{other}.port_offset; give every platform its own"
+                )
         return self
 
     @property
@@ -187,7 +213,7 @@ class Settings(BaseSettings):
         return (
             init_settings,
             env_settings,
-            YamlConfigSettingsSource(settings_cls, yaml_file=config_file()),
+            InitSettingsSource(settings_cls, _read_file(config_file())),
         )
 
 
@@ -206,37 +232,108 @@ def load(**overrides: Any) -> Settings:
     if not path.is_file():
         raise ConfigError(f"settings file {path} does not exist; set BFF_CONFIG to one that does")
     overrides.setdefault("environment", os.environ.get("BFF_ENV", "development"))
+    _refuse_unknown_environment()
     try:
-        _refuse_unknown_environment()
         return Settings(**overrides)
     except ValidationError as error:
         raise ConfigError(_explain(error, path)) from error
+    except SettingsError as error:
+        raise ConfigError(
+            f"{error}: a variable of a whole room must hold a JSON object; "
+            "set one key each as BFF__<ROOM>__<KEY>"
+        ) from error
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping; YAML's own rule would drop the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key.value}' stands there twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        # A subclass of the safe loader.
+        found = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)  # noqa: S506
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        # The parser quotes the line it stumbled over, and that may hold a password.
+        raise ConfigError(
+            f"settings file {path} cannot be read as YAML: {_without_user(str(error))}"
+        ) from None
+    if not isinstance(found, dict | None):
+        raise ConfigError(
+            f"settings file {path} holds a {type(found).__name__} where rooms are expected; "
+            "begin lines as `edge:`"
+        )
+    if found and "environment" in found:
+        raise ConfigError(f"settings file {path}: environment is not read here; set BFF_ENV")
+    return found or {}
 
 
 def _refuse_unknown_environment() -> None:
     """A misspelt BFF__ROOM__KEY must not be silently ignored: pydantic-settings reads only
-    variables of known top-level fields."""
-    known = set(Settings.model_fields)
+    variables of known top-level fields, whatever their case."""
+    known = set(Settings.model_fields) - {"environment"}
     for name in os.environ:
-        if name.startswith("BFF__"):
-            room = name.removeprefix("BFF__").split("__")[0].lower()
-            if room not in known:
-                rooms = ", ".join(sorted(known))
-                raise ConfigError(f"{name}: no room '{room}'; rooms are {rooms}")
+        if not name.upper().startswith("BFF__"):
+            continue
+        room = name[len("BFF__") :].split("__")[0].lower()
+        if room == "environment":
+            raise ConfigError(f"{name} is not read; set BFF_ENV=development|production")
+        if room not in known:
+            rooms = ", ".join(sorted(known))
+            raise ConfigError(f"{name}: no room '{room}'; rooms are {rooms}")
+
+
+SECRETS = {
+    name
+    for room in Room.__subclasses__()
+    for name, field in room.model_fields.items()
+    if "SecretStr" in str(field.annotation)
+}
 
 
 def _explain(error: ValidationError, path: Path) -> str:
     lines = [f"settings are wrong ({path} and BFF__* variables):"]
     for problem in error.errors():
-        where = ".".join(str(part) for part in problem["loc"])
-        if not where:
+        loc = [str(part) for part in problem["loc"]]
+        variable = "BFF__" + "__".join(loc).upper()
+        where = ".".join(loc)
+        if not loc:
             lines.append(f"  {problem['msg']}")
-            continue
-        variable = "BFF__" + "__".join(str(part).upper() for part in problem["loc"])
-        secret = any(word in where for word in ("key", "secret", "redis_url", "token"))
-        value = "***" if secret else repr(problem["input"])
-        lines.append(f"  {where} = {value}: {problem['msg']} (environment: {variable})")
+        elif loc == ["environment"]:
+            lines.append(f"  BFF_ENV = {problem['input']!r}: {problem['msg']}")
+        elif problem["type"] == "extra_forbidden":
+            lines.append(
+                f"  {where}: unknown key; deploy/bff.yaml names every key (environment: {variable})"
+            )
+        elif problem["type"] == "missing":
+            lines.append(f"  {where} is not set: {problem['msg']} (environment: {variable})")
+        else:
+            value = _shown(loc[-1], problem["input"])
+            lines.append(f"  {where} = {value}: {problem['msg']} (environment: {variable})")
     return "\n".join(lines)
+
+
+def _shown(key: str, value: Any) -> str:
+    """A wrong value for the operator's eyes, which may be a log's too: no secret, no password of a
+    URL, and never a whole mapping, which could hold either."""
+    if key in SECRETS:
+        return "***"
+    if isinstance(value, dict | list):
+        return f"a {type(value).__name__}"
+    return _without_user(repr(value))
+
+
+def _without_user(text: str) -> str:
+    return re.sub(r"//[^/\s]*@", "//***@", text)
 
 
 __all__ = ["Settings", "config_file", "load"]

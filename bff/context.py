@@ -5,7 +5,7 @@ One per exchange; the operations of a JSON array share it, and with it their loa
 
 from __future__ import annotations
 
-from asyncio import Future
+from asyncio import Future, shield
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
@@ -63,10 +63,14 @@ class Context:
 
     def load(self, kind: type[Loader[K, R]], key: K) -> Future[R | None]:
         """One key through a loader. Raises UNAUTHENTICATED before asking for a viewer's data when
-        nobody is signed in."""
+        nobody is signed in.
+
+        Every waiter gets a future of its own: graphql-core cancels what it awaits beside a failed
+        non-null field, and a shared future would take the other waiters, and the answer, with it.
+        """
         if kind.scope is Scope.VIEWER:
             self.signed_in()
-        return self.loader(kind).load(key)
+        return shield(self.loader(kind).load(key))
 
     def upstream(self, kind: type[U]) -> U:
         """The calls of one service, for mutations."""

@@ -20,6 +20,7 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLField,
+    GraphQLInterfaceType,
     GraphQLNamedType,
     GraphQLSchema,
     InlineFragmentNode,
@@ -280,8 +281,9 @@ def _fields(
         for node in selection_set.selections:
             if isinstance(node, FieldNode):
                 name = node.name.value
-                field = _definition(parent_type, name)
+                field, *implementations = _definitions(schema, parent_type, name)
                 yield depth, name, field
+                yield from ((depth, name, one) for one in implementations)
                 if node.selection_set and field is not None:
                     pending.append((depth + 1, node.selection_set, get_named_type(field.type)))
             elif isinstance(node, InlineFragmentNode):
@@ -303,6 +305,15 @@ def _fields(
 def _definition(parent: GraphQLNamedType, name: str) -> GraphQLField | None:
     fields = getattr(parent, "fields", None)
     return fields.get(name) if fields else None
+
+
+def _definitions(
+    schema: GraphQLSchema, parent: GraphQLNamedType, name: str
+) -> list[GraphQLField | None]:
+    """The definition, then what may really answer in place of an interface's: a type is free to
+    resolve an inherited field in its own way."""
+    possible = schema.get_possible_types(parent) if isinstance(parent, GraphQLInterfaceType) else ()
+    return [_definition(one, name) for one in (parent, *possible)]
 
 
 def strawberry_field(field: GraphQLField | None) -> StrawberryField | None:

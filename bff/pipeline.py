@@ -47,6 +47,7 @@ class Exchange:
         self.calls = CallLog()
         self._rooms = rooms
         self._caller = Caller(rooms.services, arrival, self.calls)
+        self._token = rooms.authenticator.check(arrival.authorization, self._caller)
         self._context = Context(arrival, self._caller, rooms.revocations.moved)
 
     @property
@@ -77,9 +78,7 @@ class Exchange:
         """Sets the viewer. A refused token spares documents that are always allowed: an app must
         be able to sign in again with a dead token still in its header."""
         try:
-            self._caller.viewer = await self._rooms.authenticator.viewer(
-                self.arrival.authorization, self._caller
-            )
+            self._caller.viewer = await self._token.viewer()
         except Unauthenticated:
             if not operation.facts.always_allowed:
                 raise

@@ -5,7 +5,9 @@ Refuses with UNAUTHENTICATED, one message for every cause; the cause goes to the
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import re
 import time
 from typing import Any
 
@@ -14,9 +16,9 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 
 from bff.access.keys import KeySet
-from bff.access.revocations import Revocations
+from bff.access.revocations import MOST_LIFE_S, Revocations
 from bff.config import AccessConfig
-from bff.errors import Unauthenticated
+from bff.errors import FieldError, Unauthenticated
 from bff.request import Viewer
 from bff.telemetry.logs import logger
 from bff.telemetry.metrics import Metrics
@@ -27,6 +29,10 @@ log = logger(__name__)
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - the `typ` of RFC 9068, not a secret
 ALGORITHM = "ES256"
 MAX_TOKEN_CHARS = 4096
+# RFC 7515 section 7.1, compact serialisation: anything looser lets one token be spelt many ways.
+COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+# OpenID Connect Core section 2: at most 255 ASCII characters.
+SUBJECT = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 class Authenticator:
@@ -44,6 +50,10 @@ class Authenticator:
             config.token_cache_entries, config.token_cache_s
         )
 
+    def check(self, authorization: str | None, caller: Caller) -> TokenCheck:
+        """The check of one exchange's token; nothing is looked at yet."""
+        return TokenCheck(self, authorization, caller)
+
     async def viewer(self, authorization: str | None, caller: Caller) -> Viewer | None:
         """The viewer of an `authorization` header, None without one.
 
@@ -53,9 +63,11 @@ class Authenticator:
         if authorization is None:
             return None
         scheme, _, token = authorization.partition(" ")
-        token = token.strip()
-        if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN_CHARS:
+        token = token.strip(" ")
+        if scheme.lower() != "bearer" or len(token) > MAX_TOKEN_CHARS:
             raise self._refuse("not a bearer token")
+        if COMPACT.fullmatch(token) is None:
+            raise self._refuse("not a JWT")
         digest = hashlib.sha256(token.encode()).digest()
         found = self._verified.get(digest)
         if found is None:
@@ -71,38 +83,35 @@ class Authenticator:
     async def _verify(self, token: str, caller: Caller) -> tuple[Viewer, int]:
         try:
             header = jws.extract_compact(token.encode()).headers()
-        except (JoseError, ValueError) as error:
+        except (JoseError, ValueError, RecursionError) as error:
             raise self._refuse("not a JWT") from error
         kid = header.get("kid")
         if header.get("typ") != TOKEN_TYPE or header.get("alg") != ALGORITHM:
             raise self._refuse("wrong typ or alg")
+        if "crit" in header:  # RFC 7515 section 4.1.11: we understand no extension
+            raise self._refuse("critical extension")
         key = await self._keys.get(kid, caller) if isinstance(kid, str) else None
         if key is None:
             raise self._refuse("unknown key")
         try:
             claims = jwt.decode(token, key, algorithms=[ALGORITHM]).claims
-        except (JoseError, ValueError) as error:
+        except (JoseError, ValueError, RecursionError) as error:
             raise self._refuse("bad signature") from error
         return self._read(claims)
 
     def _read(self, claims: dict[str, Any]) -> tuple[Viewer, int]:
         config = self._config
-        now = time.time()
-        expires, issued = claims.get("exp"), claims.get("iat")
-        audience = claims.get("aud")
+        audience, scope = claims.get("aud"), claims.get("scope")
         subject, epoch = claims.get("sub"), claims.get("epoch")
-        # `type() is int`: a string or a bool in the place of a time is a forgery, not a time.
-        if type(expires) is not int or type(issued) is not int or type(epoch) is not int:
-            raise self._refuse("exp, iat or epoch is not a number")
         if claims.get("iss") != config.issuer:
             raise self._refuse("wrong issuer")
         if config.audience not in (audience if isinstance(audience, list) else [audience]):
             raise self._refuse("wrong audience")
-        if not isinstance(subject, str) or not subject:
+        if not isinstance(subject, str) or SUBJECT.fullmatch(subject) is None:
             raise self._refuse("no subject")
-        if expires + config.leeway_s < now or issued - config.leeway_s > now:
-            raise self._refuse("expired or not yet valid")
-        scope = claims.get("scope")
+        if type(epoch) is not int:
+            raise self._refuse("epoch is not a number")
+        expires = self._read_times(claims)
         viewer = Viewer(
             account_id=subject,
             device=_text(claims.get("device")),
@@ -112,10 +121,53 @@ class Authenticator:
         )
         return viewer, expires
 
+    def _read_times(self, claims: dict[str, Any]) -> int:
+        """The instant of expiry, the times of the token being right (RFC 7519 section 4.1)."""
+        expires, issued = claims.get("exp"), claims.get("iat")
+        begins = claims.get("nbf", issued)
+        # `type() is int`: a string or a bool in the place of a time is a forgery, not a time.
+        if type(expires) is not int or type(issued) is not int or type(begins) is not int:
+            raise self._refuse("exp, iat or nbf is not a number")
+        now, leeway = time.time(), self._config.leeway_s
+        if expires + leeway < now or max(issued, begins) - leeway > now:
+            raise self._refuse("expired or not yet valid")
+        if expires - issued > MOST_LIFE_S:
+            raise self._refuse("lives longer than revocations are remembered")
+        return expires
+
     def _refuse(self, cause: str) -> Unauthenticated:
         self._metrics.event("token_refused")
         log.info("token_refused", cause=cause)
         return Unauthenticated("The access token is not valid; sign in again.")
+
+
+class TokenCheck:
+    """One exchange's token, checked once however many operations it carries."""
+
+    def __init__(
+        self, authenticator: Authenticator, authorization: str | None, caller: Caller
+    ) -> None:
+        self._authenticator = authenticator
+        self._authorization = authorization
+        self._caller = caller
+        self._outcome: Viewer | FieldError | None = None
+        self._checked = authorization is None
+        self._lock = asyncio.Lock()
+
+    async def viewer(self) -> Viewer | None:
+        """As `Authenticator.viewer`, the same for every operation."""
+        async with self._lock:
+            if not self._checked:
+                try:
+                    self._outcome = await self._authenticator.viewer(
+                        self._authorization, self._caller
+                    )
+                except FieldError as error:
+                    self._outcome = error
+                self._checked = True
+        if isinstance(self._outcome, FieldError):
+            raise self._outcome
+        return self._outcome
 
 
 def _text(value: Any) -> str | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from cachetools import TTLCache
 
@@ -27,8 +27,10 @@ log = logger(__name__)
 
 # A commit may become visible after the service read its clock: each poll looks back a little.
 OVERLAP = timedelta(seconds=30)
-# Longer than any access token lives: an epoch older than that refuses nothing any more.
-REMEMBER_S = 3600
+# The longest life of an access token; longer ones are refused (authenticate.py).
+MOST_LIFE_S = 3600
+# An epoch that moved before that refuses nothing any more; clocks and leeway are allowed for.
+REMEMBER_S = MOST_LIFE_S + 300
 MAX_EPOCHS = 1_000_000
 
 
@@ -53,6 +55,7 @@ class Revocations:
             config.revocations_path,
             Scope.SHARED,
             RevocationsAnswer,
+            exact=True,
         )
         self._poll_s = config.revocations_poll_s
         self._max_age = config.revocations_max_age_s
@@ -86,23 +89,34 @@ class Revocations:
         return viewer.epoch < self._epochs.get(viewer.account_id, 0)
 
     async def refresh(self, caller: Caller) -> bool:
-        """One poll; False if it failed."""
+        """One poll; False if it failed. The first one reaches back as far as tokens live: a
+        restarted gateway must not forget who signed out."""
         started = time.monotonic()
+        since = self._since or _wire(datetime.now(UTC) - timedelta(seconds=REMEMBER_S))
         try:
-            answer = await caller.call(self._method, query={"since": self._since})
-            since = datetime.fromisoformat(answer.as_of) - OVERLAP
-        except (FieldError, ValueError) as error:
+            answer = await caller.call(self._method, query={"since": since})
+            known_until = datetime.fromisoformat(answer.as_of) - OVERLAP
+        except (FieldError, ValueError, OverflowError) as error:
             self._metrics.event("revocations_poll_failed")
             log.warning("revocations_poll_failed", detail=str(error))
             return False
         for moved in answer.revocations:
             self.moved(moved.account_id, moved.epoch)
-        self._since = since.isoformat().replace("+00:00", "Z")
+        self._since = _wire(known_until)
         self._read_at = started
         return True
 
     async def watch(self, new_caller: Callable[[], Caller]) -> None:
-        """Poll until cancelled."""
+        """Poll until cancelled. Nothing else ends this: without polls nobody could sign in after
+        `access.revocations_max_age_s`."""
         while True:
-            await self.refresh(new_caller())
+            try:
+                await self.refresh(new_caller())
+            except Exception:
+                self._metrics.event("revocations_poll_failed")
+                log.exception("revocations_poll_broke")
             await asyncio.sleep(self._poll_s)
+
+
+def _wire(instant: datetime) -> str:
+    return instant.isoformat().replace("+00:00", "Z")

@@ -7,12 +7,15 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from bff.config import Settings
 from bff.errors import ConfigError
 
 SERVICES = ("accounts", "content", "notifications")
+DEFAULT_PORT_BASE = 8000
+DEFAULT_DATA = Path(".data")
 FIRST_SERVICE_OFFSET = 101
 DEMO_HANDLE = "demo"
 DEMO_PASSWORD = "facet-demo"  # noqa: S105 - of the seeded demonstration accounts only
@@ -81,7 +84,8 @@ class Layout:
 
     def make_keys(self) -> None:
         """One private key a BFF, their public halves for the services, and the key that signs
-        access tokens. Keys that exist are kept, so that tokens outlive a restart."""
+        access tokens. Keys that exist are kept, so that tokens outlive a restart. Raises
+        ConfigError for one that cannot be read."""
         public = []
         for platform in self.settings.platforms:
             key = _key(self.key_file(platform), f"bff-{platform}")
@@ -97,14 +101,25 @@ def layout(settings: Settings, port_base: int, data: Path) -> Layout:
             "BFF_ENV=production: `bff up` and `bff token` are for development; in production run "
             "`bff serve PLATFORM` with keys of your own (deploy/bff.yaml)"
         )
+    if not settings.platforms:
+        raise ConfigError("platforms names none; add one to the settings file (deploy/bff.yaml)")
     return Layout(settings, port_base, data.resolve())
 
 
 def _key(path: Path, kid: str) -> ECKey:
     if path.is_file():
-        return ECKey.import_key(json.loads(path.read_bytes()))
+        try:
+            return ECKey.import_key(json.loads(path.read_bytes()))
+        except (OSError, ValueError, JoseError) as error:
+            raise ConfigError(
+                f"{path} holds no key ({type(error).__name__}); delete it and a new one is made"
+            ) from error
     key = ECKey.generate_key("P-256", {"kid": kid, "alg": "ES256", "use": "sig"}, private=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    # Whole or not at all, and nobody else's to read at any moment.
+    unfinished = path.with_suffix(".new")
+    unfinished.unlink(missing_ok=True)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         json.dump(key.as_dict(private=True), file)
+    unfinished.rename(path)
     return key

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from bff.commands.development import DEMO_HANDLE, Layout
+from bff.commands.development import DEFAULT_DATA, DEFAULT_PORT_BASE, DEMO_HANDLE, Layout
 from bff.documents.releases import releases_of
 from bff.errors import ConfigError
 from persisted_queries.manifest import ManifestOperation
@@ -36,11 +38,13 @@ class FirstScreen:
 
 def ask_home_screens(where: Layout, token: str) -> list[FirstScreen]:
     """Ask every gateway for its newest release's home screen; the second answer is shown, the
-    first one opened the connections."""
+    first one opened the connections. Raises ConfigError when one does not answer."""
     screens = []
-    for platform in where.settings.platforms:
-        _ask(where, platform, token)
-        screens.append(_ask(where, platform, token))
+    # Not through the proxy of the developer's environment: it cannot reach us.
+    with httpx2.Client(timeout=10, trust_env=False) as client:
+        for platform in where.settings.platforms:
+            _ask(client, where, platform, token)
+            screens.append(_ask(client, where, platform, token))
     return screens
 
 
@@ -64,16 +68,21 @@ def show(console: Console, where: Layout, screens: list[FirstScreen], token: str
     console.print("[dim]bytes: of the answer as sent (br); calls: to core services[/dim]")
     for screen in screens:
         if screen.problem is not None:
-            console.print(f"[red]{screen.platform}: {screen.problem}[/red]")
-    _show_curl(console, screens[0])
+            console.print(f"[red]{screen.platform}: {escape(screen.problem)}[/red]")
+    _show_curl(console, where, screens[0])
     return all(screen.problem is None for screen in screens)
 
 
-def _show_curl(console: Console, screen: FirstScreen) -> None:
+def _show_curl(console: Console, where: Layout, screen: FirstScreen) -> None:
+    given = ""  # the defaults of `bff token` would ask another set-up than this
+    if where.port_base != DEFAULT_PORT_BASE:
+        given += f" --port-base {where.port_base}"
+    if where.data != DEFAULT_DATA.resolve():
+        given += f" --data {shlex.quote(str(where.data))}"
     console.print("Try it (bff token makes a fresh token; GraphiQL is at the same address):")
     console.print(
         f"""  curl -s {screen.url} -H 'content-type: application/json' \\
-    -H "authorization: Bearer $(.venv/bin/bff token)" \\
+    -H "authorization: Bearer $(.venv/bin/bff token{given})" \\
     -d '{{"documentId":"{screen.operation.id}"}}'""",
         soft_wrap=True,
         highlight=False,
@@ -89,26 +98,31 @@ def _newest_home(where: Layout, platform: str) -> tuple[Release, ManifestOperati
     raise ConfigError(f"no release of {platform} has an operation named {HOME}")
 
 
-def _ask(where: Layout, platform: str, token: str) -> FirstScreen:
+def _ask(client: httpx2.Client, where: Layout, platform: str, token: str) -> FirstScreen:
     release, operation = _newest_home(where, platform)
     url = f"http://127.0.0.1:{where.bff_port(platform)}/graphql"
+    request = client.build_request(
+        "POST",
+        url,
+        json={"documentId": operation.id},
+        headers={
+            "authorization": f"Bearer {token}",
+            "accept-encoding": "br",
+            "apollographql-client-name": f"facet-demo-{platform}",
+            "apollographql-client-version": release.name,
+        },
+    )
     started = time.perf_counter()
-    with httpx2.Client(timeout=10) as client:
-        request = client.build_request(
-            "POST",
-            url,
-            json={"documentId": operation.id},
-            headers={
-                "authorization": f"Bearer {token}",
-                "accept-encoding": "br",
-                "apollographql-client-name": f"facet-demo-{platform}",
-                "apollographql-client-version": release.name,
-            },
-        )
+    try:
         response = client.send(request, stream=True)
         raw = b"".join(response.iter_raw())
-        response = _reread(response, raw)
+    except httpx2.HTTPError as error:
+        raise ConfigError(
+            f"bff-{platform} does not answer at {url} ({error}); its log is "
+            f"{where.log_file(f'bff-{platform}')}"
+        ) from error
     took = (time.perf_counter() - started) * 1000
+    response = _reread(response, raw)
     body = _json(response)
     upstream = body.get("extensions", {}).get("upstream", {})
     return FirstScreen(

@@ -19,8 +19,7 @@ def prepare(where: Layout, service: str, *, quiet: bool = False) -> None:
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace") if quiet else "see above"
         raise ConfigError(
-            f"preparing the {service} database failed ({said}); "
-            f"`rm -r {where.data}` starts afresh"
+            f"preparing the {service} database failed ({said}); `rm -r {where.data}` starts afresh"
         )
 
 

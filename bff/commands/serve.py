@@ -11,11 +11,10 @@ import uvicorn
 
 from bff import config as settings_module
 from bff.app import build
+from bff.commands.development import DEFAULT_PORT_BASE
 from bff.config import Settings
 from bff.errors import ConfigError
 from bff.telemetry import logs
-
-DEFAULT_PORT_BASE = 8000
 
 
 @click.command()

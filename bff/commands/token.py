@@ -9,15 +9,24 @@ import click
 import httpx2
 
 from bff import config as settings_module
-from bff.commands.development import DEMO_HANDLE, DEMO_PASSWORD, Layout, layout
+from bff.commands.development import (
+    DEFAULT_DATA,
+    DEFAULT_PORT_BASE,
+    DEMO_HANDLE,
+    DEMO_PASSWORD,
+    Layout,
+    layout,
+)
 from bff.errors import ConfigError
 from bff.upstreams.credentials import read_signer
 
 
 @click.command()
 @click.option("--user", "handle", default=DEMO_HANDLE, show_default=True, metavar="HANDLE")
-@click.option("--port-base", default=8000, show_default=True, type=click.IntRange(1024, 65000))
-@click.option("--data", default=Path(".data"), show_default=True, type=click.Path(path_type=Path))
+@click.option(
+    "--port-base", default=DEFAULT_PORT_BASE, show_default=True, type=click.IntRange(1024, 65000)
+)
+@click.option("--data", default=DEFAULT_DATA, show_default=True, type=click.Path(path_type=Path))
 def token(handle: str, port_base: int, data: Path) -> None:
     """Print an access token of a seeded account; `bff up` must be running."""
     settings = settings_module.load()
@@ -38,6 +47,7 @@ def access_token(where: Layout, handle: str = DEMO_HANDLE) -> str:
                 "idempotency-key": uuid.uuid4().hex,
             },
             timeout=10,
+            trust_env=False,
         )
     except httpx2.HTTPError as error:
         raise ConfigError(
@@ -46,7 +56,14 @@ def access_token(where: Layout, handle: str = DEMO_HANDLE) -> str:
         ) from error
     if answer.status_code != 200:
         raise ConfigError(
-            f"accounts refused to sign '{handle}' in: {answer.json().get('detail')}; seeded "
-            f"handles have the demonstration password, '{DEMO_HANDLE}' always exists"
+            f"accounts refused to sign '{handle}' in ({answer.status_code}): {_reason(answer)}; "
+            f"seeded handles have the demonstration password, '{DEMO_HANDLE}' always exists"
         )
     return str(answer.json()["access_token"])
+
+
+def _reason(answer: httpx2.Response) -> str:
+    try:
+        return str(answer.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return answer.text[:200]

@@ -10,14 +10,16 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.tree import Tree
 
+from bff.commands.development import DEFAULT_DATA
 from bff.errors import ConfigError
 
 
 @click.command()
 @click.argument("trace_id", required=False)
-@click.option("--data", default=Path(".data"), show_default=True, type=click.Path(path_type=Path))
+@click.option("--data", default=DEFAULT_DATA, show_default=True, type=click.Path(path_type=Path))
 def trace(trace_id: str | None, data: Path) -> None:
     """Draw the trace TRACE_ID (the newest of a gateway by default) from the files of `bff up`."""
     spans = list(_read(data / "traces"))
@@ -62,9 +64,9 @@ def _label(span: dict[str, Any]) -> str:
         for name, value in span["attributes"].items()
         if name.startswith("facet.") and value not in ("", None)
     }
-    facts = " ".join(f"{name}={value}" for name, value in shown.items())
+    facts = escape(" ".join(f"{name}={value}" for name, value in shown.items()))
     milliseconds = took.total_seconds() * 1000
-    return f"{span['name']}  [dim]{service}  {milliseconds:.2f} ms  {facts}[/dim]"
+    return f"{escape(span['name'])}  [dim]{service}  {milliseconds:.2f} ms  {facts}[/dim]"
 
 
 def _instant(text: str) -> datetime:
@@ -72,13 +74,15 @@ def _instant(text: str) -> datetime:
 
 
 def _hex(trace_id: str) -> str:
-    return trace_id.removeprefix("0x").zfill(32)
+    return trace_id.lower().removeprefix("0x").zfill(32)
 
 
 def _read(folder: Path) -> Iterator[dict[str, Any]]:
     for path in sorted(folder.glob("*.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():
             try:
-                yield json.loads(line)
+                span = json.loads(line)
             except ValueError:
                 continue  # a line still being written
+            if isinstance(span, dict) and "context" in span:
+                yield span

@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 
 from bff import config as settings_module
-from bff.commands.development import SERVICES, Layout, layout
+from bff.commands.development import DEFAULT_DATA, DEFAULT_PORT_BASE, SERVICES, Layout, layout
 from bff.commands.first_screens import ask_home_screens, show
 from bff.commands.launch import prepare, start_bff, start_service
 from bff.commands.processes import Child, Children
@@ -25,8 +25,10 @@ console = Console()
 
 @click.command()
 @click.option("--once", is_flag=True, help="Stop after the table; exit 0 only if all is well.")
-@click.option("--port-base", default=8000, show_default=True, type=click.IntRange(1024, 65000))
-@click.option("--data", default=Path(".data"), show_default=True, type=click.Path(path_type=Path))
+@click.option(
+    "--port-base", default=DEFAULT_PORT_BASE, show_default=True, type=click.IntRange(1024, 65000)
+)
+@click.option("--data", default=DEFAULT_DATA, show_default=True, type=click.Path(path_type=Path))
 def up(once: bool, port_base: int, data: Path) -> None:
     """Start every service and gateway, show each platform's home screen, serve until Ctrl-C."""
     where = layout(settings_module.load(), port_base, data)
@@ -37,12 +39,12 @@ def up(once: bool, port_base: int, data: Path) -> None:
         path.unlink()
     for service in SERVICES:
         prepare(where, service)
-    signal.signal(signal.SIGTERM, _interrupt)
+    _stop_on_signals()
     with Children() as children:
         try:
             well = _run(where, children, once)
         except KeyboardInterrupt:
-            well = True
+            well = not once  # stopped before the proof that --once is about
         console.print("stopping …")
     if not well:
         sys.exit(1)
@@ -88,6 +90,14 @@ def _await(children: Children, started: list[Child]) -> None:
     for child in started:
         children.wait_ready(child)
         console.print(f"[green]✓[/green] {child.name:<14} {child.url}  pid {child.process.pid}")
+
+
+def _stop_on_signals() -> None:
+    """SIGTERM, and the hang-up of a closed terminal: the children are in sessions of their own and
+    would stay behind. A hang-up that `nohup` ignores stays ignored."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, _interrupt)
 
 
 def _interrupt(_: int, __: FrameType | None) -> None:

@@ -148,7 +148,7 @@ class Documents:
         self._check_claim(document_id, hashed, request.apq)
         found = self._from_text(text, hashed, client)
         if request.apq and self._policy == "open":
-            await self._keep(found, text, hashed)
+            await self._keep(text, hashed)
         return found
 
     async def _by_id(self, document_id: str, client: ClientIdentity) -> Document:
@@ -224,9 +224,11 @@ class Documents:
         self._count(MISMATCH)
         raise PersistedQueryMismatch(message)
 
-    async def _keep(self, document: Document, text: str, hashed: str) -> None:
-        """Verified and valid by now. A registered document needs no keeping."""
-        if not document.registered:
+    async def _keep(self, text: str, hashed: str) -> None:
+        """Verified and valid by now. What is found by its own hash needs no keeping; a registered
+        document in another layout does (Apollo Client orders fragments otherwise than its manifest
+        tool), or its hash would miss for ever."""
+        if self._registered.by_hash(hashed) is None:
             self._count(APQ_STORED)
             await self._apq_tier.put(f"apq:{hashed}", text.encode(), self._config.apq_ttl_s)
 

@@ -35,7 +35,7 @@ MAX_NESTING = 50
 MAX_DIRECTIVES = 50
 # A page size that is only known at run time counts as this many.
 ASSUMED_PAGE = 20
-PAGE_SIZES = frozenset({"first", "last", "limit"})
+PAGE_SIZES = frozenset({"first", "last", "limit", "pageSize"})
 INTROSPECTION = frozenset({"__schema", "__type"})
 # Fragments that spread each other twice grow as 2^n: no need to know by how much it is too large.
 CEILING = 10**9

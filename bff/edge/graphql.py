@@ -18,7 +18,7 @@ from bff.edge.interfaces import EdgeTelemetry, Exchange, Pipeline
 from bff.edge.negotiation import prefers_html
 from bff.edge.params import Asked
 from bff.errors import ClientError, MethodNotAllowed
-from bff.request import Arrival, OperationRequest
+from bff.request import OperationRequest
 from bff.response.envelope import Envelope, refusal
 from bff.response.shape import failure
 
@@ -46,7 +46,6 @@ class OperationEndpoint(Endpoint):
 
     async def answer(self, head: Head, receive: Receive) -> Answer:
         """Read, ask the pipeline, frame. Refusals of the edge never reach the pipeline."""
-        arrived: Arrival | None = None
         try:
             self._check_method(head)
             asked = await self._asked(head, receive)

@@ -6,14 +6,16 @@ the request's caller. A loader lives as long as one exchange, so nothing crosses
 
 from __future__ import annotations
 
+import asyncio
 from asyncio import Future
-from collections.abc import Sequence
-from typing import Any, ClassVar, Generic, TypeVar
+from collections.abc import Awaitable, Iterable, Sequence
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from aiodataloader import DataLoader, dispatch_queue
 from aiodataloader import Loader as Waiting
 
 from bff.contract import Scope
+from bff.errors import FieldError, Unauthenticated
 from bff.upstreams.calls import Caller
 from bff.upstreams.method import Method
 
@@ -27,7 +29,8 @@ class Loader(DataLoader[K, R | None], Generic[K, R]):
     """`method` is the one upstream method it calls; `scope` follows from it.
 
     Subclasses write `fetch(keys)`: unique keys in, as many records (None for not found) out, in
-    the same order; a FieldError raised there becomes the error of every key of the batch.
+    the same order. A FieldError raised there becomes the error of every key of the batch, one
+    returned in a record's place that of its key.
     """
 
     method: ClassVar[Method[Any]]
@@ -60,8 +63,24 @@ class Loader(DataLoader[K, R | None], Generic[K, R]):
             dispatch_queue(self)
 
     async def batch_load_fn(self, keys: Sequence[K]) -> list[R | None]:
-        """What aiodataloader calls once a batch is gathered."""
-        return await self.fetch(keys)
+        """What aiodataloader calls once a batch is gathered. No call for a viewer's data leaves
+        without a viewer, however the loader was reached."""
+        if self.scope is Scope.VIEWER and self.caller.viewer is None:
+            raise Unauthenticated("Sign in to see this.")
+        return cast("list[R | None]", await self.fetch(keys))
 
-    async def fetch(self, keys: Sequence[K]) -> list[R | None]:
+    async def fetch(self, keys: Sequence[K]) -> Sequence[R | FieldError | None]:
         raise NotImplementedError
+
+
+async def each(calls: Iterable[Awaitable[R]]) -> list[R | FieldError]:
+    """The answers of independent calls in their order; one that failed costs its own place only.
+    A fault of ours among them is raised."""
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    return [_answer(answer) for answer in answers]
+
+
+def _answer(answer: R | BaseException) -> R | FieldError:
+    if isinstance(answer, BaseException) and not isinstance(answer, FieldError):
+        raise answer
+    return answer

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bff.loaders.base import Loader
+from bff.errors import FieldError
+from bff.loaders.base import Loader, each
 from bff.upstreams.content import (
     COMMENTS,
     CONTINUE,
@@ -70,17 +70,17 @@ class FeedPageByPageLoader(Loader[PageKey, FeedPageRecord]):
 
     method = FEED
 
-    async def fetch(self, keys: Sequence[PageKey]) -> list[FeedPageRecord | None]:
+    async def fetch(self, keys: Sequence[PageKey]) -> list[FeedPageRecord | FieldError]:
         content = Content(self.caller)
-        return list(await asyncio.gather(*(content.feed(*key) for key in keys)))
+        return await each(content.feed(*key) for key in keys)
 
 
 class SavedPageByPageLoader(Loader[PageKey, SavedPageRecord]):
     method = SAVED
 
-    async def fetch(self, keys: Sequence[PageKey]) -> list[SavedPageRecord | None]:
+    async def fetch(self, keys: Sequence[PageKey]) -> list[SavedPageRecord | FieldError]:
         content = Content(self.caller)
-        return list(await asyncio.gather(*(content.saved(*key) for key in keys)))
+        return await each(content.saved(*key) for key in keys)
 
 
 class ContinueByFirstLoader(Loader[int, ContinueRecord]):
@@ -124,16 +124,16 @@ class ThreadByItemIdLoader(Loader[ThreadKey, ThreadRecord]):
     method = COMMENTS
     max_batch_size = 50
 
-    async def fetch(self, keys: Sequence[ThreadKey]) -> list[ThreadRecord | None]:
+    async def fetch(self, keys: Sequence[ThreadKey]) -> list[ThreadRecord | FieldError | None]:
         groups: dict[tuple[int, int], list[ThreadKey]] = {}
         asked: dict[tuple[int, str], int] = {}
         for key in keys:
             nth = asked[key.first, key.item_id] = asked.get((key.first, key.item_id), -1) + 1
             groups.setdefault((key.first, nth), []).append(key)
-        answers = await asyncio.gather(
-            *(self._page(group, first) for (first, _), group in groups.items())
-        )
-        found = {key: thread for answer in answers for key, thread in answer.items()}
+        answers = await each(self._page(group, first) for (first, _), group in groups.items())
+        found: dict[ThreadKey, ThreadRecord | FieldError] = {}
+        for group, answer in zip(groups.values(), answers, strict=True):
+            found |= dict.fromkeys(group, answer) if isinstance(answer, FieldError) else answer
         return [found.get(key) for key in keys]
 
     async def _page(self, keys: list[ThreadKey], first: int) -> dict[ThreadKey, ThreadRecord]:

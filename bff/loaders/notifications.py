@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bff.loaders.base import Loader
+from bff.errors import FieldError
+from bff.loaders.base import Loader, each
 from bff.upstreams.notifications import (
     INBOX,
     INBOX_HEAD,
@@ -46,9 +46,9 @@ class InboxHeadByFirstLoader(Loader[int, InboxHeadRecord]):
 class InboxPageByPageLoader(Loader[InboxKey, InboxPageRecord]):
     method = INBOX
 
-    async def fetch(self, keys: Sequence[InboxKey]) -> list[InboxPageRecord | None]:
+    async def fetch(self, keys: Sequence[InboxKey]) -> list[InboxPageRecord | FieldError]:
         notifications = Notifications(self.caller)
-        return list(await asyncio.gather(*(notifications.inbox(*key) for key in keys)))
+        return await each(notifications.inbox(*key) for key in keys)
 
 
 class PreferencesByViewerLoader(Loader[str, PreferencesRecord]):
@@ -58,7 +58,8 @@ class PreferencesByViewerLoader(Loader[str, PreferencesRecord]):
 
     async def fetch(self, keys: Sequence[str]) -> list[PreferencesRecord | None]:
         found = await Notifications(self.caller).preferences()
-        return [found for _ in keys]
+        viewer = self.caller.viewer
+        return [found if viewer is not None and key == viewer.account_id else None for key in keys]
 
 
 __all__ = [

@@ -5,6 +5,7 @@ An unexpected exception is logged with its traceback under the request id; the a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from graphql import GraphQLError
@@ -17,7 +18,20 @@ log = logger(__name__)
 MASKED = "Something went wrong on our side; the request id finds it in our logs."
 
 
-def field_entry(error: GraphQLError, request_id: str) -> dict[str, Any]:
+def field_entries(errors: Iterable[GraphQLError], request_id: str) -> list[dict[str, Any]]:
+    """GraphQL error objects. An exception that reached many fields (a loader's) is logged once."""
+    causes: set[int] = set()
+    entries = []
+    for error in errors:
+        cause = error.original_error or error
+        if not isinstance(cause, ClientError) and id(cause) not in causes:
+            causes.add(id(cause))
+            log.error("field_failed", path=error.path, request_id=request_id, exc_info=cause)
+        entries.append(field_entry(error))
+    return entries
+
+
+def field_entry(error: GraphQLError) -> dict[str, Any]:
     """One GraphQL error object (spec, Response Format: message, locations, path, extensions)."""
     entry: dict[str, Any] = {"message": MASKED}
     if error.locations:
@@ -29,6 +43,5 @@ def field_entry(error: GraphQLError, request_id: str) -> dict[str, Any]:
         entry["message"] = cause.message
         entry["extensions"] = {**cause.extensions, "code": cause.code}
         return entry
-    log.error("field_failed", path=error.path, request_id=request_id, exc_info=cause or error)
     entry["extensions"] = {"code": InternalError.code}
     return entry

@@ -9,7 +9,7 @@ from graphql import ExecutionResult
 from bff.errors import InternalError
 from bff.request import ClientIdentity
 from bff.response.envelope import CacheScope, Envelope
-from bff.response.masking import MASKED, field_entry
+from bff.response.masking import MASKED, field_entries
 from bff.telemetry.logs import logger
 from bff.telemetry.metrics import Metrics
 from bff.upstreams.calls import CallLog
@@ -23,7 +23,7 @@ def shape(
     """The envelope of an executed operation. `public` is the proof that no viewer is in it; an
     answer with errors is never public, so that a passing failure is not cached for everybody.
     `calls` (development only) are shown to the developer."""
-    errors = [field_entry(error, request_id) for error in result.errors or ()]
+    errors = field_entries(result.errors or (), request_id)
     cache: CacheScope = "public" if public and not errors else "private"
     return Envelope(
         data=result.data,

@@ -6,6 +6,8 @@ Labels are bounded (DESIGN D12): platform × screen, and apart from it platform 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 5.0)
@@ -18,7 +20,7 @@ class Metrics:
     def __init__(self, platform: str, max_releases: int = 50) -> None:
         self.registry = CollectorRegistry()
         self.platform = platform
-        self._releases: set[str] = set()
+        self._releases: dict[str, str] = {}
         self._max_releases = max_releases
         self._requests = self._counter(
             "facet_requests", "Operations answered", "platform", "screen", "outcome"
@@ -92,14 +94,16 @@ class Metrics:
         """A named occurrence: `store_failed`, `document_unregistered`, `keys_refresh_failed` …"""
         self._events.labels(name).inc()
 
+    def live(self, releases: Sequence[str]) -> None:
+        """Name the live releases (`<version>+<build>`), oldest first: the newest of them get a
+        label of their own. What an app merely claims gets none, or anybody could use them up."""
+        self._releases = {}
+        for name in releases[-self._max_releases :]:
+            # A version sent without a build counts as the newest build of it.
+            self._releases[name] = self._releases[name.partition("+")[0]] = name
+
     def _release(self, release: str | None) -> str:
-        if release is None:
-            return "unknown"
-        if release not in self._releases:
-            if len(self._releases) >= self._max_releases:
-                return "other"
-            self._releases.add(release)
-        return release
+        return "unknown" if release is None else self._releases.get(release, "other")
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)

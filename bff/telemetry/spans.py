@@ -23,6 +23,7 @@ from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from bff.config import TelemetryConfig
+from bff.errors import ConfigError, FacetError
 
 
 class Attribute:
@@ -56,14 +57,17 @@ class Begun(NamedTuple):
 
 
 class Tracing:
-    """This process's tracer. Without an exporter nothing is recorded, at next to no cost."""
+    """This process's tracer. Without an exporter nothing is recorded, at next to no cost; what
+    the caller sent as `traceparent` is passed on all the same."""
 
     def __init__(self, config: TelemetryConfig, service_name: str) -> None:
         sampler = ParentBased(TraceIdRatioBased(config.sample_ratio))
         resource = Resource.create({"service.name": service_name})
         self._provider = TracerProvider(sampler=sampler, resource=resource)
         if config.traces_file is not None:
-            self._provider.add_span_processor(BatchSpanProcessor(_file_exporter(config)))
+            self._provider.add_span_processor(
+                BatchSpanProcessor(FileSpanExporter(config.traces_file))
+            )
         if config.otlp_endpoint is not None:
             self._provider.add_span_processor(BatchSpanProcessor(_otlp_exporter(config)))
         self.enabled = config.traces_file is not None or config.otlp_endpoint is not None
@@ -73,7 +77,9 @@ class Tracing:
         """Open the root of our part of the tree; continues the caller's `traceparent`. To be
         handed to `finish` in the same task."""
         if not self.enabled:
-            return Begun(trace.INVALID_SPAN, None)
+            context = extract(headers) if "traceparent" in headers else None
+            token = otel_context.attach(context) if context is not None else None
+            return Begun(trace.get_current_span(context), token)
         span = self._tracer.start_span(name, context=extract(headers), kind=SpanKind.SERVER)
         return Begun(span, otel_context.attach(trace.set_span_in_context(span)))
 
@@ -89,22 +95,40 @@ class Tracing:
         if not self.enabled:
             yield trace.INVALID_SPAN
             return
-        with self._tracer.start_as_current_span(name) as span:
+        with self._tracer.start_as_current_span(name, **_SILENT) as span, _marked(span):
             yield span
 
     @contextmanager
     def call(self, name: str, headers: dict[str, str]) -> Iterator[Span]:
         """One upstream call; adds `traceparent` to the headers that go out."""
         if not self.enabled:
+            inject(headers)
             yield trace.INVALID_SPAN
             return
-        with self._tracer.start_as_current_span(name, kind=SpanKind.CLIENT) as span:
-            inject(headers, context=otel_context.get_current())
-            yield span
+        client = SpanKind.CLIENT
+        with self._tracer.start_as_current_span(name, kind=client, **_SILENT) as span:
+            inject(headers)
+            with _marked(span):
+                yield span
 
     def close(self) -> None:
         """Send what is still held, then stop."""
         self._provider.shutdown()
+
+
+# By default the SDK writes an exception's message and stack into the span: a service's words about
+# an app's input would end up there.
+_SILENT: Mapping[str, Any] = {"record_exception": False, "set_status_on_exception": False}
+
+
+@contextmanager
+def _marked(span: Span) -> Iterator[None]:
+    """What ends in an error is marked with the error's code, and with nothing else."""
+    try:
+        yield
+    except Exception as error:
+        failed(span, error.code if isinstance(error, FacetError) else FacetError.code)
+        raise
 
 
 def failed(span: Span, code: str) -> None:
@@ -113,10 +137,22 @@ def failed(span: Span, code: str) -> None:
     span.set_status(Status(StatusCode.ERROR, code))
 
 
-def _file_exporter(config: TelemetryConfig) -> ConsoleSpanExporter:
-    path = Path(config.traces_file or "")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return ConsoleSpanExporter(out=path.open("a", encoding="utf-8"), formatter=_one_line)
+class FileSpanExporter(ConsoleSpanExporter):
+    """Spans as JSON, one a line, appended to a file. Raises ConfigError for one it cannot open."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(
+                f"telemetry.traces_file {path} cannot be written ({error.strerror}); "
+                "name a file in a folder that can be, or unset it"
+            ) from error
+        super().__init__(out=self._file, formatter=_one_line)
+
+    def shutdown(self) -> None:
+        self._file.close()
 
 
 def _otlp_exporter(config: TelemetryConfig) -> Any:

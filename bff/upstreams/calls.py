@@ -7,13 +7,15 @@ coalescing are not here.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
 import orjson
+from opentelemetry import trace
 
 from bff.config import ServiceConfig
 from bff.contract import Scope
@@ -25,6 +27,7 @@ from bff.errors import (
     Forbidden,
     IdempotencyInProgress,
     IdempotencyKeyReused,
+    InternalError,
     NotFound,
     Unauthenticated,
     UpstreamBadResponse,
@@ -35,7 +38,7 @@ from bff.errors import (
 from bff.request import Arrival, Viewer
 from bff.telemetry.logs import logger
 from bff.telemetry.metrics import Metrics
-from bff.telemetry.spans import Attribute, Tracing, failed
+from bff.telemetry.spans import Attribute, Tracing
 from bff.upstreams.credentials import Signer
 from bff.upstreams.method import Method, salvage
 from bff.upstreams.transport import (
@@ -51,6 +54,7 @@ A = TypeVar("A", bound=msgspec.Struct)
 log = logger(__name__)
 
 LEAST_USEFUL_S = 0.005
+CANCELLED = "CANCELLED"  # in metrics only: the operation was given up while the call ran
 
 # What a service's problem code means to an app. Any other code of a 4xx is our own mistake, and
 # reads as a bad response.
@@ -132,31 +136,44 @@ class Caller:
         UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE, UPSTREAM_OVERLOADED, UPSTREAM_BAD_RESPONSE, or
         what the service refused with.
         """
-        config = self._services.configs[method.service]
+        config = self._services.configs.get(method.service)
+        if config is None:
+            raise UpstreamUnavailable(
+                f"The {method.service} service is not set up here.",
+                detail=f"upstreams.services.{method.service} is not set",
+            )
         left = self._arrival.deadline.remaining()
         if left < LEAST_USEFUL_S:
             raise DeadlineExceeded(f"No time was left to ask the {method.service} service.")
+        target = _target(method.path, path, query)
         headers = self._headers(method, left, idempotency_key)
         content = None
         if body is not None:
             headers["content-type"] = "application/json"
             content = orjson.dumps(body)
-        outgoing_timeout = min(config.timeout_ms / 1000, left)
-        url = config.url + _target(method.path, path, query)
+        timeout = min(config.timeout_ms / 1000, left)
+        outgoing = Outgoing(method.verb, config.url + target, headers, content, timeout)
+        with self._observed(method, headers, keys) as span:
+            incoming = await self._send(method, outgoing, by_deadline=timeout == left)
+            span.set_attribute(Attribute.STATUS, incoming.status)
+            span.set_attribute(Attribute.BYTES, len(incoming.body))
+            return self._read(method, incoming)
+
+    @contextmanager
+    def _observed(
+        self, method: Method[Any], headers: dict[str, str], keys: int
+    ) -> Iterator[trace.Span]:
+        """Counts one call and draws its span, whatever it ends with."""
         self.log.add(method.service)
         started = time.perf_counter()
-        outcome = "ok"
+        outcome = CANCELLED
         with self._services.tracing.call(f"{method.service}.{method.name}", headers) as span:
+            _describe(span, method, keys)
             try:
-                incoming = await self._send(
-                    method, Outgoing(method.verb, url, headers, content, outgoing_timeout)
-                )
-                if span.is_recording():
-                    _describe(span, method, incoming, keys)
-                return self._read(method, incoming)
+                yield span
+                outcome = "ok"
             except FieldError as error:
                 outcome = error.code
-                failed(span, error.code)
                 log.warning(
                     "upstream_failed",
                     service=method.service,
@@ -165,6 +182,9 @@ class Caller:
                     detail=error.detail,
                     request_id=self._arrival.request_id,
                 )
+                raise
+            except Exception:
+                outcome = InternalError.code
                 raise
             finally:
                 seconds = time.perf_counter() - started
@@ -186,12 +206,15 @@ class Caller:
             headers["idempotency-key"] = idempotency_key
         return headers
 
-    async def _send(self, method: Method[Any], outgoing: Outgoing) -> Incoming:
-        """Failure policy: never a second try here; the field is null and says why."""
+    async def _send(
+        self, method: Method[Any], outgoing: Outgoing, *, by_deadline: bool
+    ) -> Incoming:
+        """Failure policy: never a second try here; the field is null and says why. `by_deadline`:
+        the request's time would run out before the service's own."""
         try:
             return await self._services.transport.send(outgoing)
         except TransportTimeout as error:
-            if outgoing.timeout * 1000 < self._services.configs[method.service].timeout_ms:
+            if by_deadline:
                 raise DeadlineExceeded(
                     f"The {method.service} service did not answer before the deadline.",
                     detail=str(error),
@@ -211,17 +234,19 @@ class Caller:
     def _read(self, method: Method[A], incoming: Incoming) -> A:
         if not 200 <= incoming.status < 300:
             raise _refused(method, incoming)
-        if not incoming.content_type.startswith("application/json"):
+        if incoming.content_type.partition(";")[0].strip().lower() != "application/json":
             raise _bad_response(method, f"content type {incoming.content_type!r}")
         try:
             return method.decoder.decode(incoming.body)
-        except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            if method.exact:
+                raise _bad_response(method, str(error)) from error
             return self._salvage(method, incoming)
 
     def _salvage(self, method: Method[A], incoming: Incoming) -> A:
         try:
             answer, dropped = salvage(method, incoming.body)
-        except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise _bad_response(method, str(error)) from error
         self._services.metrics.dropped(method.service, method.name, dropped)
         log.warning(
@@ -232,22 +257,29 @@ class Caller:
 
 def _target(path: str, parts: Mapping[str, str] | None, query: Mapping[str, object] | None) -> str:
     if parts:
-        path = path.format(**{name: quote(value, safe="") for name, value in parts.items()})
+        path = path.format(**{name: _segment(value) for name, value in parts.items()})
     given = {k: v for k, v in query.items() if v is not None} if query else None
     return f"{path}?{urlencode(given)}" if given else path
 
 
-def _describe(span: Any, method: Method[Any], incoming: Incoming, keys: int) -> None:
-    span.set_attributes(
-        {
-            Attribute.SERVICE: method.service,
-            Attribute.METHOD: method.name,
-            Attribute.SCOPE: method.scope.value,
-            Attribute.STATUS: incoming.status,
-            Attribute.BYTES: len(incoming.body),
-            Attribute.KEYS: keys,
-        }
-    )
+def _segment(value: str) -> str:
+    """One part of a path. Empty ones and dots would make the path another one (RFC 3986 section
+    6.2.2.3, escaped dots included), so that an app's id would choose what is called."""
+    if value in ("", ".", ".."):
+        raise NotFound("There is nothing with this id; check it.")
+    return quote(value, safe="")
+
+
+def _describe(span: trace.Span, method: Method[Any], keys: int) -> None:
+    if span.is_recording():
+        span.set_attributes(
+            {
+                Attribute.SERVICE: method.service,
+                Attribute.METHOD: method.name,
+                Attribute.SCOPE: method.scope.value,
+                Attribute.KEYS: keys,
+            }
+        )
 
 
 def _refused(method: Method[Any], incoming: Incoming) -> FieldError:
@@ -255,7 +287,7 @@ def _refused(method: Method[Any], incoming: Incoming) -> FieldError:
     that speak of the app's input."""
     try:
         problem = _problems.decode(incoming.body)
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError):
         problem = Problem()
     detail = f"status {incoming.status} {problem.code} {problem.detail}"
     if problem.code in REFUSALS:

@@ -185,7 +185,7 @@ _SHARED, _VIEWER = Scope.SHARED, Scope.VIEWER
 FEED = Method(SERVICE, "feed", "GET", "/v1/feed", _VIEWER, FeedPageRecord)
 ITEMS = Method(SERVICE, "items", "POST", "/v1/items/batch", _SHARED, ItemsAnswer)
 ITEM_DETAILS = Method(
-    SERVICE, "item_details", "POST", "/v1/items/batch", _SHARED, ItemDetailsAnswer
+    SERVICE, "item_details", "POST", "/v1/item-details/batch", _SHARED, ItemDetailsAnswer
 )
 STATS = Method(SERVICE, "stats", "POST", "/v1/stats/batch", _SHARED, StatsAnswer)
 COMMENTS = Method(SERVICE, "comments", "POST", "/v1/comments/batch", _SHARED, ThreadsAnswer)
@@ -218,7 +218,7 @@ class Content:
 
     async def item_details(self, ids: Sequence[str]) -> dict[str, ItemDetailRecord]:
         """Items with their body, streams or entries."""
-        body = {"ids": ids, "detail": True}
+        body = {"ids": ids}
         answer = await self._caller.call(ITEM_DETAILS, body=body, keys=len(ids))
         return {item.id: item for item in answer.items}
 

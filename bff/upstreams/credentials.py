@@ -28,8 +28,10 @@ class Signer:
     """Signs for one BFF. `kid` of the key is the BFF's name, e.g. `bff-ios`."""
 
     def __init__(self, key: ECKey) -> None:
-        if key.kid is None or not key.is_private:
-            raise ConfigError("upstreams.key_file must hold a private EC key (JWK) with a 'kid'")
+        if key.kid is None or not key.is_private or key.curve_name != "P-256":
+            raise ConfigError(
+                "upstreams.key_file must hold a private EC key (JWK) of curve P-256 with a 'kid'"
+            )
         self._key = key
         self.name = key.kid
         self._credentials: TTLCache[str, str] = TTLCache(64, CREDENTIAL_LIFE_S * 2 / 3)
@@ -76,5 +78,5 @@ def read_signer(path: Path | None) -> Signer:
         )
     try:
         return Signer(ECKey.import_key(json.loads(path.read_bytes())))
-    except (OSError, ValueError, JoseError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, JoseError) as error:
         raise ConfigError(f"upstreams.key_file {path} holds no EC key (JWK): {error}") from error

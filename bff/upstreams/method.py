@@ -20,7 +20,8 @@ Verb = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 @dataclass(frozen=True)
 class Method(Generic[A]):
     """One operation of a core service. `path` may hold `{name}` parts. `effect` marks a mutation:
-    it carries an idempotency key and is never cancelled by us once sent."""
+    it carries an idempotency key and is never cancelled by us once sent. `exact`: list members
+    that cannot be read are not left out but make the whole answer a bad one."""
 
     service: str
     name: str
@@ -29,6 +30,7 @@ class Method(Generic[A]):
     scope: Scope
     answer: type[A]
     effect: bool = False
+    exact: bool = False
     decoder: msgspec.json.Decoder[A] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -46,28 +48,33 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
 def salvage(method: Method[A], body: bytes) -> tuple[A, int]:
     """Decode an answer some of whose list members no record can hold, leaving those out.
 
-    A service may be newer than this gateway: one unknown kind must not cost the screen. Returns
-    the answer and how many members were left out. Raises msgspec.ValidationError when the answer
-    is wrong beyond that.
+    A service may be newer than this gateway: one unknown kind must not cost the screen. A member
+    is left out at the deepest list it stands in. Returns the answer and how many members were
+    left out. Raises msgspec.ValidationError when the answer is wrong beyond that.
     """
-    raw = msgspec.json.decode(body)
-    dropped = 0
-    if isinstance(raw, dict):
-        for info in msgspec.structs.fields(method.answer):
-            member = _member_type(info.type)
-            values = raw.get(info.encode_name)
-            if member is None or not isinstance(values, list):
-                continue
-            kept = [value for value in values if _fits(value, member)]
-            dropped += len(values) - len(kept)
-            raw[info.encode_name] = kept
-    return msgspec.convert(raw, method.answer), dropped
+    kept, dropped = _pruned(msgspec.json.decode(body), method.answer)
+    return msgspec.convert(kept, method.answer), dropped
 
 
-def _member_type(annotation: Any) -> Any | None:
-    if getattr(annotation, "__origin__", None) is list:
-        return annotation.__args__[0]
-    return None
+def _pruned(value: Any, annotation: Any) -> tuple[Any, int]:
+    """The value without the list members that do not fit, and how many those were."""
+    if isinstance(value, list) and getattr(annotation, "__origin__", None) is list:
+        member = annotation.__args__[0]
+        pruned = [_pruned(one, member) for one in value]
+        kept = [(one, dropped) for one, dropped in pruned if _fits(one, member)]
+        return [one for one, _ in kept], len(value) - len(kept) + sum(n for _, n in kept)
+    if isinstance(value, dict) and _is_record(annotation):
+        dropped = 0
+        for info in msgspec.structs.fields(annotation):
+            if info.encode_name in value:
+                value[info.encode_name], n = _pruned(value[info.encode_name], info.type)
+                dropped += n
+        return value, dropped
+    return value, 0
+
+
+def _is_record(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, msgspec.Struct)
 
 
 def _fits(value: Any, member: Any) -> bool:

@@ -8,9 +8,11 @@ default because a call costs it a tenth of the CPU; `httpx2` is the portable sec
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Protocol
 
 import httpx2
@@ -42,7 +44,8 @@ class Incoming:
 
 
 class TransportError(Exception):
-    """The call did not bring an answer; the message is for logs."""
+    """The call did not bring an answer; the message is for logs and names no path or query, which
+    hold what the app asked for."""
 
 
 class TransportTimeout(TransportError):
@@ -50,7 +53,7 @@ class TransportTimeout(TransportError):
 
 
 class TransportFailure(TransportError):
-    """No connection, or it broke."""
+    """No connection, it broke, or the call could not be written as HTTP."""
 
 
 class AnswerTooLarge(TransportError):
@@ -88,22 +91,26 @@ class PyreqwestTransport:
         )
 
     async def send(self, call: Outgoing) -> Incoming:
-        request = self._client.request(call.verb, call.url).headers(call.headers)
-        if call.body is not None:
-            request = request.body_bytes(call.body)
-        request = request.timeout(timedelta(seconds=call.timeout))
         try:
+            request = self._client.request(call.verb, call.url).headers(call.headers)
+            if call.body is not None:
+                request = request.body_bytes(call.body)
+            request = request.timeout(timedelta(seconds=call.timeout))
             async with request.build_streamed() as response:
                 body = await self._read(response)
                 return Incoming(response.status, response.get_header("content-type") or "", body)
         except RequestTimeoutError as error:
-            raise TransportTimeout(str(error)) from error
+            raise TransportTimeout(_causes(error)) from error
         except PyreqwestError as error:
             raise TransportFailure(_causes(error)) from error
+        except ValueError as error:
+            raise TransportFailure("a header or the URL cannot be sent") from error
 
     async def _read(self, response: Response) -> bytes:
         declared = response.get_header("content-length")
-        if declared is not None and declared.isdecimal():
+        # Beside a transfer-encoding the length means nothing (RFC 9112 section 6.3).
+        framed = response.get_header("transfer-encoding")
+        if declared is not None and declared.isdecimal() and framed is None:
             if int(declared) > self._cap:
                 raise AnswerTooLarge(f"content-length {declared}, cap {self._cap}")
             return bytes(await response.bytes())
@@ -130,8 +137,14 @@ class Httpx2Transport:
             max_keepalive_connections=max_connections,
             keepalive_expiry=15,
         )
+        # The client would keep a service's cookies and send them on, one viewer's for the next.
+        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
         self._client = httpx2.AsyncClient(
-            limits=limits, follow_redirects=False, trust_env=False, timeout=None
+            limits=limits,
+            follow_redirects=False,
+            trust_env=False,
+            timeout=None,
+            cookies=no_cookies,
         )
 
     async def send(self, call: Outgoing) -> Incoming:
@@ -149,7 +162,10 @@ class Httpx2Transport:
                     await response.aclose()
         except (TimeoutError, httpx2.TimeoutException) as error:
             raise TransportTimeout(str(error) or "no whole answer in time") from error
-        except httpx2.HTTPError as error:
+        except (ValueError, httpx2.InvalidURL, httpx2.LocalProtocolError) as error:
+            # Said without the error's own words: they quote the header.
+            raise TransportFailure("a header or the URL cannot be sent") from error
+        except (httpx2.HTTPError, RuntimeError) as error:  # RuntimeError: the client is closed
             raise TransportFailure(f"{type(error).__name__}: {error}") from error
         return Incoming(response.status_code, response.headers.get("content-type", ""), body)
 
@@ -176,4 +192,5 @@ def make_transport(config: UpstreamsConfig) -> Transport:
 def _causes(error: PyreqwestError) -> str:
     details = getattr(error, "details", None) or {}
     causes = [cause["message"] for cause in details.get("causes") or ()]
-    return ": ".join([type(error).__name__, error.message, *causes])
+    said = ": ".join([type(error).__name__, error.message, *causes])
+    return re.sub(r" for url \([^)\s]*\)", "", said)

@@ -76,31 +76,22 @@ class Collection(_Item):
 Item = Annotated[Article | Video | Collection, Field(discriminator="kind")]
 
 
-def _not_always_sent(schema: dict[str, Any]) -> None:
-    schema.pop("default", None)
-
-
 class ArticleInFull(Article):
-    """An article; `body` (its paragraphs) is sent when `detail` was asked for."""
+    """An article with its paragraphs."""
 
-    body: Annotated[
-        list[Annotated[str, Field(max_length=10_000)]],
-        Field(default_factory=list, json_schema_extra=_not_always_sent),
-    ]
+    body: list[Annotated[str, Field(max_length=10_000)]]
 
 
 class VideoInFull(Video):
-    """A video; `streams` (best last) are sent when `detail` was asked for."""
+    """A video with its streams, best last."""
 
-    streams: Annotated[
-        list[Stream], Field(default_factory=list, json_schema_extra=_not_always_sent)
-    ]
+    streams: list[Stream]
 
 
 class CollectionInFull(Collection):
-    """A collection; `entry_ids` (in its own order) are sent when `detail` was asked for."""
+    """A collection with its entries, in its own order."""
 
-    entry_ids: Annotated[list[Id], Field(default_factory=list, json_schema_extra=_not_always_sent)]
+    entry_ids: list[Id]
 
 
 ItemInFull = Annotated[ArticleInFull | VideoInFull | CollectionInFull, Field(discriminator="kind")]
@@ -222,6 +213,12 @@ class RelatedList(Reply):
 class ItemList(Reply):
     """The items that exist, in the order asked for."""
 
+    items: list[Item]
+
+
+class ItemDetailList(Reply):
+    """The items that exist, in the order asked for, with body, streams or entries."""
+
     items: list[ItemInFull]
 
 
@@ -258,14 +255,6 @@ class ItemIds(IdBatch):
     """Ids to look up; duplicates collapse, unknown ids are left out of the answer."""
 
     model_config = _example({"ids": EXAMPLE_IDS})
-
-
-class ItemBatch(IdBatch):
-    """Items to look up, with or without body, streams and entries."""
-
-    model_config = _example({"ids": EXAMPLE_IDS, "detail": True})
-
-    detail: bool = False
 
 
 class RelatedBatch(IdBatch):

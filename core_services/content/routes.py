@@ -12,7 +12,7 @@ from core_services.content.records import (
     ContinueList,
     FeedPage,
     GivenCursor,
-    ItemBatch,
+    ItemDetailList,
     ItemIds,
     ItemList,
     RelatedBatch,
@@ -49,11 +49,17 @@ async def get_feed(
 
 
 @router.post("/items/batch", operation_id="find_items", response_model=ItemList)
-async def find_items(database: CurrentDatabase, batch: ItemBatch) -> Response:
-    """Items by id; with `detail` also bodies, streams and entries."""
+async def find_items(database: CurrentDatabase, batch: ItemIds) -> Response:
+    """Items by id, as cards."""
     async with database.reader() as connection:
-        found = await store.find_items(connection, batch.distinct(), detail=batch.detail)
-        return reply({"items": found})
+        return reply({"items": await store.find_items(connection, batch.distinct())})
+
+
+@router.post("/item-details/batch", operation_id="find_item_details", response_model=ItemDetailList)
+async def find_item_details(database: CurrentDatabase, batch: ItemIds) -> Response:
+    """Items by id, with body, streams or entries."""
+    async with database.reader() as connection:
+        return reply({"items": await store.find_item_details(connection, batch.distinct())})
 
 
 @router.post("/stats/batch", operation_id="find_stats", response_model=StatsList)

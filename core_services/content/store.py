@@ -86,15 +86,17 @@ _NEIGHBOURS = (
 )
 
 
-async def find_items(
-    connection: AsyncConnection, ids: Sequence[str], *, detail: bool
-) -> list[Document]:
-    """The items with these ids; with `detail`, their body, streams or entries too."""
+async def find_items(connection: AsyncConnection, ids: Sequence[str]) -> list[Document]:
+    """The items with these ids, in this order."""
     found = await _items_by_id(connection, ids)
-    wanted = [found[id_] for id_ in dict.fromkeys(ids) if id_ in found]
-    if detail:
-        await _add_details(connection, found)
-    return wanted
+    return [found[id_] for id_ in dict.fromkeys(ids) if id_ in found]
+
+
+async def find_item_details(connection: AsyncConnection, ids: Sequence[str]) -> list[Document]:
+    """The items with these ids, in this order, with their body, streams or entries."""
+    found = await _items_by_id(connection, ids)
+    await _add_details(connection, found)
+    return [found[id_] for id_ in dict.fromkeys(ids) if id_ in found]
 
 
 async def find_stats(connection: AsyncConnection, ids: Sequence[str]) -> list[Document]:

@@ -12,6 +12,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from joserfc.jwk import ECKey
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -35,7 +36,7 @@ from core_services.kit.settings import ServiceSettings, SettingsError
 from core_services.kit.telemetry import Metrics, Traces
 from core_services.kit.tokens import read_public_keys
 
-_FORGET_EVERY_S = 3600
+_FORGET_FIRST_S, _FORGET_EVERY_S = 60, 3600
 _log = structlog.get_logger("core_services")
 
 
@@ -114,13 +115,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _forget_hourly(database: Database) -> None:
-    """Delete old idempotency keys; database down: log it and try again in an hour."""
+    """Delete old idempotency keys; database down or not migrated: log it, try in an hour."""
+    # Not at once: a start has better things to do. Not after an hour: processes may live shorter.
+    await asyncio.sleep(_FORGET_FIRST_S)
     while True:
-        await asyncio.sleep(_FORGET_EVERY_S)
         try:
             _log.info("old idempotency keys deleted", count=await forget_old_keys(database))
-        except DatabaseUnavailable:
-            _log.warning("old idempotency keys not deleted: the database does not answer")
+        except (DatabaseUnavailable, SQLAlchemyError) as failure:
+            _log.warning("old idempotency keys not deleted", cause=type(failure).__name__)
+        await asyncio.sleep(_FORGET_EVERY_S)
 
 
 async def _send_problem(_: Request, problem: Exception) -> Response:

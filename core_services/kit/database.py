@@ -14,7 +14,6 @@ from typing import Any
 import orjson
 from sqlalchemy import (
     ARRAY,
-    Boolean,
     ColumnElement,
     Connection,
     Dialect,
@@ -31,7 +30,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import NullType, TypeEngine
 
 from core_services.kit.deadlines import check_deadline
 from core_services.kit.errors import DatabaseUnavailable
@@ -233,8 +232,9 @@ class _TextList(TypeDecorator[Sequence[str]]):
         return orjson.dumps(value).decode()
 
 
-class _Among(FunctionElement[bool]):
-    type = Boolean()
+class _Among(FunctionElement[Any]):
+    # Not Boolean: SQLite would get `… = 1`, which no index answers.
+    type = NullType()
     inherit_cache = True
     name = "among"
 

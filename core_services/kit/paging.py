@@ -50,8 +50,8 @@ class CursorKind:
 
 
 def _part(kind: type, value: object) -> datetime | str | int:
-    if kind is int and isinstance(value, int) and not isinstance(value, bool):
-        if -_INT8 <= value < _INT8:
+    if kind is int:
+        if type(value) is int and -_INT8 <= value < _INT8:
             return value
     elif isinstance(value, str) and len(value) <= _LONGEST_PART and "\0" not in value:
         return from_wire(value) if kind is datetime else value

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 from starlette.responses import Response
 
 from core_services.kit.times import from_wire
@@ -50,10 +50,24 @@ WireTime = Annotated[
 Revision = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
+def _whole(number: float) -> float | int:
+    return int(number) if number.is_integer() else number
+
+
 class Input(BaseModel):
     """A request body: unknown keys, NaN and values of another JSON type are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_numbers(cls, given: Any) -> Any:
+        # JSON Schema (validation, section 6.1.1) counts 3.0 as an integer, strict pydantic not.
+        if not isinstance(given, dict):
+            return given
+        return {
+            name: _whole(value) if type(value) is float else value for name, value in given.items()
+        }
 
 
 class Reply(BaseModel):

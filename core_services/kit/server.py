@@ -47,6 +47,8 @@ def serve(service: Service, settings: ServiceSettings, host: str, port: int) -> 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _already_stopped)
     server.run(sockets=[listener])
+    if not server.started:
+        raise SettingsError(f"{service.name} did not start; the log lines above say why")
 
 
 def _listen(host: str, port: int) -> socket.socket:

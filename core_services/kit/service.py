@@ -3,14 +3,13 @@
 One value that names its parts, found by name and never imported by another.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
-from core_services.kit.database import Database
 from core_services.kit.seeding import SeedTable
 from core_services.kit.settings import ServiceSettings
 
@@ -31,7 +30,6 @@ class Service:
     seed: Callable[[], Sequence[SeedTable]]
     start: Callable[[FastAPI, Any], None] | None = None
     public_paths: frozenset[str] = field(default=frozenset())
-    ready: Callable[[Database], Awaitable[None]] | None = None
 
     @property
     def versions(self) -> Path:

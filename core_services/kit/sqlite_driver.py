@@ -39,7 +39,10 @@ def open_connection(database: str, **options: Any) -> ReadsInline:
     """Return a connection to await, as `async_creator_fn` of SQLAlchemy's aiosqlite dialect."""
 
     def connect() -> sqlite3.Connection:
-        return sqlite3.connect(database, **{**options, "check_same_thread": False})
+        opened: sqlite3.Connection = sqlite3.connect(
+            database, **{**options, "check_same_thread": False}
+        )
+        return opened
 
     connection = ReadsInline(connect, iter_chunk_size=64)
     connection._thread.daemon = True  # a forgotten connection must not keep the process alive

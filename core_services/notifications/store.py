@@ -153,7 +153,7 @@ async def read_inbox(
 ) -> Document:
     """A page of notifications, of one kind or of all; raises BadCursor."""
     at, id_ = (_END_OF_TIME, "") if after is None else INBOX_AFTER.decode(after)
-    asked: dict[str, Any] = {"viewer": viewer, "first": first + 1, "before_at": at, "before_id": id_}
+    asked: Document = {"viewer": viewer, "first": first + 1, "before_at": at, "before_id": id_}
     if kind is not None:
         asked["kind"] = kind
     found = (await connection.execute(_INBOX if kind is None else _INBOX_OF_KIND, asked)).all()

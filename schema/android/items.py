@@ -20,7 +20,7 @@ from bff.loaders.content import (
 )
 from schema.android.account import AccountCard
 from schema.android.image import Image
-from schema.blocks.scalars import DateTime
+from schema.blocks.scalars import DateTime, Long
 
 APP_LINK = "https://facet.local/a"
 
@@ -28,10 +28,10 @@ APP_LINK = "https://facet.local/a"
 @strawberry.type
 @record(StatsRecord)
 class Stats:
-    views: int
-    likes: int
-    comments: int
-    shares: int
+    views: Long
+    likes: Long
+    comments: Long
+    shares: Long
 
 
 @strawberry.type(description="How far the viewer got.")

@@ -1,4 +1,4 @@
-"""Scalars: instants travel as the services write them, checked once, never re-formatted."""
+"""Scalars GraphQL lacks: instants as the services write them, and integers beyond 32 bit."""
 
 from __future__ import annotations
 
@@ -29,4 +29,23 @@ DATE_TIME = strawberry.scalar(
     parse_value=_parse,
 )
 
-SCALARS: dict[object, Any] = {DateTime: DATE_TIME}
+# Beyond this a JavaScript number is not exact any more.
+LARGEST_LONG = 2**53 - 1
+
+
+def _long(value: Any) -> int:
+    if type(value) is not int or abs(value) > LARGEST_LONG:
+        raise GraphQLError(f"Long must be an integer between -{LARGEST_LONG} and {LARGEST_LONG}")
+    return value
+
+
+Long = NewType("Long", int)
+
+LONG = strawberry.scalar(
+    name="Long",
+    description="An integer of up to 53 bit, sent as a JSON number; Int holds only 32 bit.",
+    serialize=_long,
+    parse_value=_long,
+)
+
+SCALARS: dict[object, Any] = {DateTime: DATE_TIME, Long: LONG}

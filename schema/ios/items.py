@@ -18,7 +18,7 @@ from bff.loaders.content import (
     StatsRecord,
     VideoRecord,
 )
-from schema.blocks.scalars import DateTime
+from schema.blocks.scalars import DateTime, Long
 from schema.ios.account import AccountCard
 from schema.ios.image import Image
 
@@ -28,10 +28,10 @@ UNIVERSAL_LINK = "https://facet.local/i"
 @strawberry.type
 @record(StatsRecord)
 class Stats:
-    views: int
-    likes: int
-    comments: int
-    shares: int
+    views: Long
+    likes: Long
+    comments: Long
+    shares: Long
 
 
 @strawberry.type(description="How far the viewer got.")

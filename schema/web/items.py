@@ -18,7 +18,7 @@ from bff.loaders.content import (
     StatsRecord,
     VideoRecord,
 )
-from schema.blocks.scalars import DateTime
+from schema.blocks.scalars import DateTime, Long
 from schema.web.account import AccountCard
 from schema.web.image import Image
 
@@ -26,10 +26,10 @@ from schema.web.image import Image
 @strawberry.type
 @record(StatsRecord)
 class Stats:
-    views: int
-    likes: int
-    comments: int
-    shares: int
+    views: Long
+    likes: Long
+    comments: Long
+    shares: Long
 
 
 @strawberry.type(description="How far the viewer got.")

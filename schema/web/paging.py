@@ -32,11 +32,25 @@ def with_cursors(entries: Sequence[T], end_cursor: str | None) -> Iterator[tuple
     return ((entry, end_cursor if n == last else None) for n, entry in enumerate(entries))
 
 
+def _nothing_before(root: object) -> bool:
+    return False
+
+
+def _no_start(root: object) -> str | None:
+    return None
+
+
+# Relay's compiler refuses a connection without the two fields that say nothing here; the Relay
+# cursor specification allows both values where a server pages forward only.
 @strawberry.type(description="Pages go forward only.")
 @record(FeedPageRecord, SavedPageRecord, ThreadRecord, InboxPageRecord)
 class PageInfo:
     has_more: bool = strawberry.field(name="hasNextPage")
     next_cursor: str | None = strawberry.field(name="endCursor")
+    has_previous_page: bool = strawberry.field(
+        resolver=_nothing_before, description="Always false: going back is the app's own memory."
+    )
+    start_cursor: str | None = strawberry.field(resolver=_no_start, description="Always null.")
 
 
 def page_info(root: Any) -> Any:

@@ -73,4 +73,6 @@ def test_only_service_files_name_services() -> None:
 def _code(path: Path) -> list[str]:
     """Imports and string constants: where a name would couple; prose may speak of accounts."""
     text = path.read_text(encoding="utf-8")
-    return re.findall(r"^\s*(?:from|import) .*$|[\"'](?:accounts|content|notifications)[\"']", text, re.M)
+    return re.findall(
+        r"^\s*(?:from|import) .*$|[\"'](?:accounts|content|notifications)[\"']", text, re.M
+    )

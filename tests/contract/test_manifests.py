@@ -90,10 +90,10 @@ def test_registered_documents_fit_the_schema(platform: str, operation: ManifestO
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_releases_hold_the_whole_app(platform: str) -> None:
-    """There are two releases a platform; every one has the screens, the newest every write too;
+    """There is an older and a newer release; every one has the screens, the newest every write too;
     ids and names are unique and nothing is odd."""
     found = releases(platform)
-    assert len(found) == 2
+    assert len(found) >= 2
     for release in found:
         operations = release.manifest.operations
         names = [one.name for one in operations]
@@ -125,9 +125,7 @@ def test_newest_manifest_is_reproducible(platform: str) -> None:
     app = read_app(config.load().platforms[platform])
     assert app.release == releases(platform)[-1].name
     written = app.manifest.read_text("utf-8")
-    assert written == packed(app), (
-        "run `make manifests`, under a new release if the old one shipped"
-    )
+    assert written == packed(app), "run `make manifests`; a shipped release needs a new name"
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
@@ -149,7 +147,7 @@ def test_old_releases_use_deprecated_fields(platform: str) -> None:
             visit(parse(operation.body), TypeInfoVisitor(info, Deprecated()))
         return found
 
-    older, newer = releases(platform)
+    older, *_, newer = releases(platform)
     assert used(older)
     assert not used(newer)
 
@@ -161,7 +159,7 @@ def test_home_needs_four_loaders(platform: str) -> None:
     for release in releases(platform):
         home = next(one for one in release.manifest.operations if one.name == "Home")
         assert loaders(platform, home) == HOME_LOADERS
-        given = definition(parse(home.body)).variable_definitions
+        given = definition(parse(home.body)).variable_definitions or ()
         assert all(one.default_value or one.type.kind != "non_null_type" for one in given)
 
 

@@ -19,7 +19,7 @@ OUTCOME = {"state": "String!", "updatedAt": "DateTime!", "revision": "Int!"}
 def mutations(platform: str) -> dict[str, GraphQLField]:
     root = schema_of(platform).mutation_type
     assert root is not None
-    return root.fields
+    return dict(root.fields)
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)

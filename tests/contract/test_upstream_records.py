@@ -69,8 +69,12 @@ def problems(
 ) -> list[str]:
     """Every place where a promised value would not fit the record."""
     schema = _resolve(document, schema)
-    options = [_resolve(document, one) for one in schema.get("anyOf", schema.get("oneOf", [schema]))]
-    members = get_args(annotation) if get_origin(annotation) in (UnionType, Union) else (annotation,)
+    options = [
+        _resolve(document, one) for one in schema.get("anyOf", schema.get("oneOf", [schema]))
+    ]
+    members = (
+        get_args(annotation) if get_origin(annotation) in (UnionType, Union) else (annotation,)
+    )
     nullable = any(one.get("type") == "null" for one in options)
     found = [f"{where}: may be null"] if nullable and type(None) not in members else []
     for option in options:
@@ -139,7 +143,10 @@ def test_every_service_is_called() -> None:
 def test_a_wrong_record_is_found() -> None:
     """The comparison can fail: a wrong type, a missing field and a null are each named."""
     schema = {
-        "properties": {"id": {"type": "integer"}, "note": {"anyOf": [{"type": "string"}, {"type": "null"}]}},
+        "properties": {
+            "id": {"type": "integer"},
+            "note": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        },
         "required": ["id", "note"],
     }
     wrong = msgspec.defstruct("Wrong", [("id", str), ("note", str), ("more", str)])

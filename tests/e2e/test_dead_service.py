@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -14,9 +15,9 @@ from tests.harness.stack import PLATFORMS, Stack, ask, registered, running_stack
 
 
 @pytest.fixture(scope="module")
-def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def own_stack(seeded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack whose services may be killed."""
-    with running_stack(tmp_path_factory.mktemp("dead")) as running:
+    with running_stack(tmp_path_factory.mktemp("dead"), seeded) as running:
         yield running
 
 

@@ -1,4 +1,4 @@
-"""One request is one tree of spans: edge, document, execution, each upstream call, into services."""
+"""One request is one tree of spans: edge, document, execution, upstream calls, services."""
 
 from __future__ import annotations
 

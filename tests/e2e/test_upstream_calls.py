@@ -58,8 +58,9 @@ class _Wrapped:
         self.transport: Any = None
 
     def __call__(self, real: Transport) -> Transport:
-        self.transport = self._kind(real, *self._arguments)
-        return self.transport
+        made = self._kind(real, *self._arguments)
+        self.transport = made
+        return made
 
 
 def _variables(name: str) -> dict[str, str] | None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 from unittest import mock
 
@@ -18,12 +22,13 @@ from bff import config as settings_module
 from bff.app import build
 from bff.commands.development import DEMO_HANDLE, SERVICES, Layout, layout
 from bff.commands.launch import prepare, start_bff, start_service
-from bff.commands.processes import Children
+from bff.commands.processes import Child, Children
 from bff.commands.token import access_token
 from bff.config import Settings
 from bff.documents.releases import releases_of
 from bff.upstreams.transport import Transport, make_transport
 from persisted_queries.manifest import ManifestOperation
+from tests.harness.databases import free_port
 
 PLATFORMS = ("ios", "android", "web")
 
@@ -65,19 +70,43 @@ class Stack:
                 transport=httpx2.ASGITransport(app=app), base_url=f"http://{platform}"
             ) as client,
         ):
-            while (await client.get("/readyz")).status_code != 200:
-                await asyncio.sleep(0.01)
+            await _until_ready(client)
             yield client
 
 
-@contextmanager
-def running_stack(data: Path, platforms: tuple[str, ...] = PLATFORMS) -> Iterator[Stack]:
-    """Prepare and start everything; stopped at the end."""
+async def _until_ready(client: httpx2.AsyncClient) -> None:
+    async with asyncio.timeout(30):
+        while (await client.get("/readyz")).status_code != 200:
+            await asyncio.sleep(0.01)
+
+
+def prepare_databases(data: Path) -> None:
+    """Migrate and seed the three SQLite files once; stacks start from copies."""
     where = layout(settings_module.load(), free_block(), data)
     where.make_folders()
     where.make_keys()
-    for service in SERVICES:
-        prepare(where, service, quiet=True)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(partial(prepare, where, quiet=True), SERVICES))
+
+
+@contextmanager
+def running_stack(
+    data: Path, seeded: Path, platforms: tuple[str, ...] = PLATFORMS, **environment: str
+) -> Iterator[Stack]:
+    """Start everything on copies of seeded databases; stopped at the end. `environment` is what
+    every process is told on top."""
+    with mock.patch.dict(os.environ, environment):
+        where = layout(settings_module.load(), free_block(), data)
+        where.make_folders()
+        where.make_keys()
+        for service in SERVICES:
+            copyfile(seeded / f"{service}.db", data / f"{service}.db")
+        with _started(where, platforms) as stack:
+            yield stack
+
+
+@contextmanager
+def _started(where: Layout, platforms: tuple[str, ...]) -> Iterator[Stack]:
     with Children() as children:
         started = [start_service(where, children, service) for service in SERVICES]
         started += [start_bff(where, children, platform) for platform in platforms]
@@ -127,3 +156,18 @@ async def ask(
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found
+
+
+@contextmanager
+def start_policy_gateway(stack: Stack, platform: str, policy: str) -> Iterator[Child]:
+    """One more gateway process of a platform, under another document policy, on a free port."""
+    name = f"bff-{platform}-{policy}"
+    port = free_port()
+    environment = {**stack.where.bff_environment(platform), "BFF__DOCUMENTS__POLICY": policy}
+    command = [sys.executable, "-m", "bff", "serve", platform, "--port", str(port)]
+    with Children() as children:
+        child = children.start(
+            name, command, environment, f"http://127.0.0.1:{port}", stack.where.log_file(name)
+        )
+        children.wait_ready(child)
+        yield child

@@ -1,4 +1,4 @@
-"""Transports around the real one: they record calls, hold answers back, or make one service late."""
+"""Transports around the real one: they record calls, hold answers, or make one service late."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import hashlib
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import Connection, MetaData, inspect, select
 
 from core_services.accounts.app import SERVICE
 from core_services.accounts.seed import ACCOUNTS, seed_tables
@@ -25,7 +25,10 @@ def tables_of(connection: Connection) -> set[str]:
 def differences(connection: Connection) -> list[object]:
     """Return what the migrated database and the declared tables disagree on."""
     context = MigrationContext.configure(connection, opts={"compare_type": True})
-    return list(compare_metadata(context, [ACCOUNT_TABLES, KIT_TABLES]))
+    declared = MetaData()
+    for table in (*ACCOUNT_TABLES.sorted_tables, *KIT_TABLES.sorted_tables):
+        table.to_metadata(declared)
+    return list(compare_metadata(context, declared))
 
 
 async def test_up_down_up_again(database_url: str) -> None:

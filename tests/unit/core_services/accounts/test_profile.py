@@ -117,6 +117,18 @@ async def test_stale_revision_conflicts(service: Accounts) -> None:
     assert (await service.profile("acc_00024"))["bio"] == "First."
 
 
+@pytest.mark.parametrize(("written", "status"), [("{}.0", 200), ("{}.5", 422), ('"{}"', 422)])
+async def test_whole_number_is_integer(service: Accounts, written: str, status: int) -> None:
+    """A revision written as 3.0 is the integer 3; a fraction or a text is refused."""
+    known = (await service.profile("acc_00031"))["revision"]
+    content = f'{{"expected_revision": {written.format(known)}}}'
+    headers = service.caller.headers("accounts", "acc_00031", f"whole-{written}-{known}")
+    response = await service.client.patch(
+        "/v1/profile", content=content, headers=headers | {"content-type": "application/json"}
+    )
+    assert response.status_code == status
+
+
 async def test_one_of_parallel_changes_wins(service: Accounts) -> None:
     """Of ten changes on the same revision exactly one is saved."""
     known = (await service.profile("acc_00025"))["revision"]

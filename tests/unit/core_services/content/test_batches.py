@@ -7,6 +7,7 @@ import pytest
 from core_services.content.records import (
     ArticleInFull,
     CollectionInFull,
+    ItemDetailList,
     ItemList,
     RelatedList,
     StatsList,
@@ -61,9 +62,9 @@ async def test_states_are_viewers_own(content: Seeded) -> None:
 
 
 async def test_details_only_when_asked(content: Seeded) -> None:
-    """Body, streams and entries are in the answer with `detail`, and absent without it."""
+    """Body, streams and entries are in the details, and absent from the cards."""
     ids = {"ids": ["itm_00001", "itm_00002", "itm_00003"]}
-    full = await content.read(ItemList, "POST", "/items/batch", json=ids | {"detail": True})
+    full = await content.read(ItemDetailList, "POST", "/item-details/batch", json=ids)
     article, video, collection = full.items
     assert isinstance(article, ArticleInFull)
     assert isinstance(video, VideoInFull)
@@ -79,8 +80,8 @@ async def test_whole_seed_has_exact_shape(content: Seeded) -> None:
     """Every seeded item, in full, is of exactly the shape that OpenAPI promises."""
     ids = [row["id"] for row in _SEED[items]]
     for start in range(0, len(ids), 200):
-        asked = {"ids": ids[start : start + 200], "detail": True}
-        found = await content.read(ItemList, "POST", "/items/batch", json=asked)
+        asked = {"ids": ids[start : start + 200]}
+        found = await content.read(ItemDetailList, "POST", "/item-details/batch", json=asked)
         assert [item.id for item in found.items] == asked["ids"]
 
 

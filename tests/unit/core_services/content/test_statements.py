@@ -24,7 +24,7 @@ _READS: list[tuple[str, str, Any, int]] = [
     ("GET", "/saved", lambda size: {"params": {"first": size}}, 1),
     ("GET", "/continue", lambda size: {"params": {"first": min(size, 20)}}, 1),
     ("POST", "/items/batch", lambda size: {"json": {"ids": _ids(size)}}, 1),
-    ("POST", "/items/batch", lambda size: {"json": {"ids": _ids(size), "detail": True}}, 3),
+    ("POST", "/item-details/batch", lambda size: {"json": {"ids": _ids(size)}}, 3),
     ("POST", "/stats/batch", lambda size: {"json": {"ids": _ids(size)}}, 1),
     ("POST", "/viewer-states/batch", lambda size: {"json": {"ids": _ids(size)}}, 1),
     ("POST", "/comments/batch", lambda size: {"json": _threads(size)}, 2),

@@ -1,16 +1,31 @@
 """Readers, snapshots and writers, and the revisions that live on them, on both databases."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
+import aiosqlite
 import pytest
-from sqlalchemy import column, select, text
+import pytest_asyncio
+from sqlalchemy import Select, literal_column, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core_services.kit.database import Database, among
 from core_services.kit.errors import DatabaseUnavailable
 from core_services.kit.revisions import current_revision, next_revision
-from core_services.kit.tables import revision_counters
+from core_services.kit.tables import KIT_TABLES, revision_counters
+
+
+@pytest_asyncio.fixture
+async def sqlite(tmp_path: Path) -> AsyncIterator[Database]:
+    """An SQLite database holding the kit's two tables."""
+    opened = Database(f"sqlite+aiosqlite:///{tmp_path}/one.db", lock_timeout_s=3)
+    async with opened.writer() as connection:
+        await connection.run_sync(KIT_TABLES.create_all)
+    yield opened
+    await opened.close()
 
 
 async def effects(database: Database) -> int:
@@ -33,10 +48,14 @@ async def test_revisions_rise_without_gaps(database: Database) -> None:
 
 async def test_writer_rolls_back_on_error(database: Database) -> None:
     """An exception inside a writer undoes everything it wrote."""
-    with pytest.raises(ZeroDivisionError):
+
+    async def write_and_fail() -> None:
         async with database.writer() as connection:
             await next_revision(connection, "acc_00001")
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await write_and_fail()
     assert await effects(database) == 0
 
 
@@ -52,11 +71,9 @@ async def test_snapshot_sees_one_instant(database: Database) -> None:
     assert await effects(database) == 2
 
 
-async def test_foreign_keys_are_enforced(database: Database) -> None:
+async def test_foreign_keys_are_enforced(sqlite: Database) -> None:
     """SQLite runs with the pragmas that make it keep its promises."""
-    if not database.is_sqlite:
-        pytest.skip("pragmas are SQLite's")
-    async with database.reader() as connection:
+    async with sqlite.reader() as connection:
         found = [
             (await connection.execute(text(f"PRAGMA {name}"))).scalar()
             for name in ("foreign_keys", "journal_mode", "synchronous", "busy_timeout")
@@ -81,6 +98,42 @@ async def test_among_finds_any_number(database: Database) -> None:
         assert await ask(connection, "acc_2", "acc_1", "acc_9") == {"acc_1", "acc_2"}
         hostile = ("'; DROP TABLE revision_counters; --", '"]', "{acc_1}", "\\", "🦊" * 30)
         assert await ask(connection, *hostile, "acc_1") == {"acc_1"}
+
+
+async def test_among_uses_the_index(database: Database) -> None:
+    """Looking up ids is a search by index on both databases, never a scan of the table."""
+    found = select(revision_counters.c.n).where(among(revision_counters.c.account_id, "ids"))
+    compiled = str(found.compile(database.engine.sync_engine))
+    async with database.snapshot() as connection:
+        if database.is_sqlite:
+            plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", ("[]",))
+        else:
+            await connection.execute(text("SET LOCAL enable_seqscan = off"))
+            literal = compiled.replace("%(ids)s::TEXT[]", "$1").replace("$1", "'{a,b}'")
+            plan = await connection.exec_driver_sql(f"EXPLAIN {literal}")
+        steps = " / ".join(str(row) for row in plan)
+    assert ("SEARCH" if database.is_sqlite else "Index Cond") in steps
+    assert "SCAN revision_counters" not in steps
+
+
+async def test_sqlite_reads_stay_on_loop(sqlite: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reads on SQLite hand nothing to the driver's thread; writes do, from BEGIN to COMMIT."""
+    handed: list[str] = []
+    real = aiosqlite.Connection._execute
+
+    async def noting(self: aiosqlite.Connection, fn: Any, *args: Any, **more: Any) -> Any:
+        handed.append(str(args[0]) if args else fn.__name__)
+        return await real(self, fn, *args, **more)  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(aiosqlite.Connection, "_execute", noting)
+    async with sqlite.snapshot() as connection:
+        await current_revision(connection, "acc_00001")
+    async with sqlite.reader() as connection:
+        await current_revision(connection, "acc_00001")
+    assert handed == []
+    async with sqlite.writer() as connection:
+        await next_revision(connection, "acc_00001")
+    assert (handed[0], handed[-1]) == ("BEGIN IMMEDIATE", "commit")
 
 
 async def test_lock_wait_is_bounded(database_url: str) -> None:
@@ -111,7 +164,7 @@ async def test_full_pool_is_unavailable(database_url: str) -> None:
 
 async def test_own_errors_pass_through(database: Database) -> None:
     """A wrong statement stays a wrong statement: only absence becomes DatabaseUnavailable."""
-    missing = select(column("x")).select_from(text("no_such_table"))
+    missing: Select[Any] = select(literal_column("x")).select_from(text("no_such_table"))
     with pytest.raises(DBAPIError):
         async with database.snapshot() as connection:
             await connection.execute(missing)

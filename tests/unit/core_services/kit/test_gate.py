@@ -207,7 +207,7 @@ async def test_write_needs_visible_key(
     headers = caller.headers("accounts", viewer="acc_00001")
     if given is not None:
         headers["idempotency-key"] = given
-    encoded = {name: value.encode("latin-1") for name, value in headers.items()}
+    encoded = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     refused = await client.post("/v1/sign-out", headers=encoded)
     assert problem(refused) == (400, "IDEMPOTENCY_KEY_REQUIRED")
 

@@ -1,0 +1,1 @@
+"""Tests of the loaders: how keys become calls, and answers records."""

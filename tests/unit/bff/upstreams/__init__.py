@@ -1,0 +1,1 @@
+"""Tests of the calls to core services, from bytes to records."""
