@@ -21,6 +21,7 @@ from bff.access.revocations import Revocations
 from bff.config import PlatformConfig, Settings
 from bff.documents.documents import Documents
 from bff.documents.releases import releases_of
+from bff.edge.cross_origin import cross_origin
 from bff.edge.observe import Observer
 from bff.edge.routes import routes
 from bff.errors import ConfigError
@@ -108,6 +109,7 @@ def build(settings: Settings, platform: str, *, transport: Transport | None = No
             registry=services.metrics.registry,
             telemetry=Observer(services.tracing, platform),
         ),
+        middleware=cross_origin(settings.edge),
         lifespan=lifespan,
     )
 

@@ -38,6 +38,7 @@ Environment = Literal["development", "production"]
 Policy = Literal["open", "log_unknown", "registered", "ids_only"]
 Positive = Annotated[int, Field(ge=1)]
 # No user, query or fragment: paths are put behind it, and what it holds is shown to operators.
+Origin = Annotated[str, Field(pattern=r"^https?://[^/\s*]+$")]
 Url = Annotated[
     str,
     Field(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"),
@@ -74,6 +75,7 @@ class EdgeConfig(Room):
     max_batch_size: Positive = 10
     compress_from_bytes: Positive = 860
     cookie_credential: bool = False
+    cors_origins: tuple[Origin, ...] = ()
     public_max_age_s: Annotated[int, Field(ge=0)] = 60
     shutdown_grace_s: Positive = 10
 

@@ -83,7 +83,7 @@ class Framer:
             if answer.status == 405:
                 answer.headers.append((b"allow", allow))
         elif head.safe and scope != "no-store":
-            tag = entity_tag(body)
+            tag = entity_tag(envelope.entity() if envelope.facts else body)
             if is_known(tag, head.headers.get(b"if-none-match")):
                 return Answer(304, [*caching, (b"etag", tag)])
             answer.headers.append((b"etag", tag))

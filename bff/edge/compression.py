@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
-import brotli  # type: ignore[import-untyped]
+import brotli
 import zstandard
 from isal import igzip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import orjson
@@ -16,11 +16,13 @@ CacheScope = Literal["no-store", "private", "public"]
 class Envelope:
     """One answer. `code` is set when the whole request was refused: the edge chooses the status by
     it. `executed` tells that `data` belongs in the body even when it is null (GraphQL spec,
-    Response Format: no `data` entry when execution never began)."""
+    Response Format: no `data` entry when execution never began). `facts` are extensions for a
+    developer's eye, such as the calls made: no part of what an entity tag stands for."""
 
     data: dict[str, Any] | None = None
     errors: list[dict[str, Any]] | None = None
     extensions: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
     executed: bool = False
     code: str | None = None
     cache: CacheScope = "no-store"
@@ -39,13 +41,17 @@ class Envelope:
             body["errors"] = self.errors
         if self.executed:
             body["data"] = self.data
-        if self.extensions:
-            body["extensions"] = self.extensions
+        if self.extensions or self.facts:
+            body["extensions"] = {**self.extensions, **self.facts}
         return body
 
     def encode(self) -> bytes:
         """UTF-8 JSON of `body()`."""
         return orjson.dumps(self.body())
+
+    def entity(self) -> bytes:
+        """What an entity tag is made of: the same bytes without the facts."""
+        return replace(self, facts={}).encode()
 
 
 def refusal(error: ClientError) -> Envelope:

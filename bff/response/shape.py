@@ -28,7 +28,7 @@ def shape(
     return Envelope(
         data=result.data,
         errors=errors or None,
-        extensions=_development(calls) if calls is not None else {},
+        facts=_development(calls) if calls is not None else {},
         executed=True,
         cache=cache,
     )

@@ -53,9 +53,7 @@ def build_web(node: Node, folder: Path) -> WebBuilds:
 def _generate_apollo_manifest(node: Node, folder: Path, output: Path) -> None:
     output.parent.mkdir()
     config = folder / "persisted-query-manifest.config.json"
-    config.write_text(
-        json.dumps({"documents": [f"{OPERATIONS}/*.graphql"], "output": str(output)})
-    )
+    config.write_text(json.dumps({"documents": [f"{OPERATIONS}/*.graphql"], "output": str(output)}))
     node.run_tool("@apollo/generate-persisted-query-manifest", "-c", str(config), cwd=folder)
 
 

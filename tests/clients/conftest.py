@@ -6,6 +6,7 @@ the replays of what mobile clients send need only Python.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def node(pytestconfig: pytest.Config) -> Node:
         capture = pytestconfig.pluginmanager.getplugin("capturemanager")
         assert capture is not None
         with capture.global_and_fixture_disabled():
-            print("\ninstalling the client libraries of tests/clients (once) …")  # noqa: T201
+            sys.stdout.write("\ninstalling the client libraries of tests/clients (once) …\n")
             install()
     return found
 

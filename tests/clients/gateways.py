@@ -18,28 +18,32 @@ class Gateways:
 
     stack: Stack
     releases: dict[str, Path] = field(default_factory=dict)
-    _urls: dict[tuple[str, Policy], str] = field(default_factory=dict)
+    _urls: dict[tuple[str, ...], str] = field(default_factory=dict)
 
-    def url(self, platform: str, policy: Policy) -> str:
-        """Where that gateway answers, ready."""
-        if (platform, policy) not in self._urls:
-            self._urls[platform, policy] = self._start(platform, policy)
-        return self._urls[platform, policy]
+    def url(self, platform: str, policy: Policy, **environment: str) -> str:
+        """Where such a gateway answers, ready; `environment` is told to it on top."""
+        key = (platform, policy, *(f"{name}={value}" for name, value in environment.items()))
+        if key not in self._urls:
+            self._urls[key] = self._start(platform, policy, environment)
+        return self._urls[key]
 
-    def _start(self, platform: str, policy: Policy) -> str:
+    def release_folder(self, platform: str) -> Path:
+        return self.releases.get(platform, committed_releases(platform))
+
+    def _start(self, platform: str, policy: Policy, environment: dict[str, str]) -> str:
         where = self.stack.where
-        name = f"bff-{platform}-{policy}"
+        name = f"bff-{platform}-{policy}-{len(self._urls)}"
         port = free_port()
         url = f"http://127.0.0.1:{port}"
-        folder = self.releases.get(platform, committed_releases(platform))
-        environment = {
+        told = {
             **where.bff_environment(platform),
             "BFF__DOCUMENTS__POLICY": policy,
-            f"BFF__PLATFORMS__{platform.upper()}__RELEASES": str(folder),
+            f"BFF__PLATFORMS__{platform.upper()}__RELEASES": str(self.release_folder(platform)),
+            **environment,
         }
         command = [sys.executable, "-m", "bff", "serve", platform, "--port", str(port)]
         children = self.stack.children
-        child = children.start(name, command, environment, url, where.log_file(name))
+        child = children.start(name, command, told, url, where.log_file(name))
         children.wait_ready(child)
         return url
 

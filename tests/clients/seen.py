@@ -99,9 +99,7 @@ def without_typenames(value: Any) -> Any:
         return [without_typenames(one) for one in value]
     if isinstance(value, dict):
         return {
-            name: without_typenames(one)
-            for name, one in value.items()
-            if not name.startswith("__")
+            name: without_typenames(one) for name, one in value.items() if not name.startswith("__")
         }
     return value
 

@@ -45,7 +45,7 @@ def test_compiled_ids_are_sent_alone(relay: dict[str, Any], web_builds: WebBuild
 
 @pytest.mark.parametrize("name", ["Home", "Profile", "Inbox", "Content", "PublicContent"])
 def test_compiled_id_is_answered_whole(relay: dict[str, Any], name: str) -> None:
-    """Every screen arrives in Relay's store, from where all its fragments read what was answered."""
+    """Every screen arrives in Relay's store, where all its fragments read what was answered."""
     seen = Seen(relay["everyQuery"][name])
     assert seen.lines == [("POST", 200)]
     assert_whole(seen)
@@ -71,15 +71,14 @@ def test_connection_loads_the_next_page(relay: dict[str, Any], web_builds: WebBu
     end = first.answer["data"]["home"]["feed"]["pageInfo"]
     assert end["hasNextPage"] is True
     assert second.sent["variables"] == {"count": pages["count"], "cursor": end["endCursor"]}
-    before, after = ([edge["node"]["id"] for edge in pages[when]["edges"]] for when in PAGES)
+    before, after = (
+        [edge["node"]["id"] for edge in pages[when]["edges"]] for when in ("before", "after")
+    )
     assert len(before) == pages["count"]
     assert len(set(after)) == len(after) == 2 * pages["count"]
     assert after[: len(before)] == before
     answered = [edge["node"]["id"] for edge in second.answer["data"]["home"]["feed"]["edges"]]
     assert after[len(before) :] == answered
-
-
-PAGES = ("before", "after")
 
 
 def test_mutation_updates_the_store(relay: dict[str, Any]) -> None:

@@ -230,7 +230,7 @@ async def _send(client: httpx2.AsyncClient, case: Case, accept: str) -> httpx2.R
 async def test_refusal_has_its_code(stack: Stack, case: Case, accept: str) -> None:
     """A refused request gets its code and status, an error body and `no-store`."""
     settings = {"BFF__DOCUMENTS__POLICY": case.policy, **case.settings}
-    async with stack.gateway("ios", **settings) as client:
+    async with stack.gateway("ios", environment=settings) as client:
         answer = await _send(client, case, accept)
     body = answer.json()
     assert answer.status_code == (case.as_json if accept == JSON else case.as_graphql)
@@ -303,7 +303,7 @@ async def test_registered_ids_work_everywhere(stack: Stack, token: str, policy: 
     headers = {"authorization": f"Bearer {token}", "apollo-require-preflight": "true"}
     extensions = _apq(None, home.id)["extensions"]
     own = hashlib.sha256(home.body.encode()).hexdigest()
-    async with stack.gateway("ios", BFF__DOCUMENTS__POLICY=policy) as client:
+    async with stack.gateway("ios", environment={"BFF__DOCUMENTS__POLICY": policy}) as client:
         bodies = [
             {"extensions": extensions},
             {"documentId": home.id},
@@ -328,7 +328,7 @@ async def test_registered_ids_work_everywhere(stack: Stack, token: str, policy: 
 async def test_production_shows_no_schema(stack: Stack) -> None:
     """Outside development: no introspection, no suggestions, no GraphiQL, no upstream facts."""
     closed = {"BFF_ENV": "production", "BFF__DOCUMENTS__POLICY": "open"}
-    async with stack.gateway("ios", **closed) as client:
+    async with stack.gateway("ios", environment=closed) as client:
         schema = await client.post("/graphql", json={"query": "{ __schema { types { name } } }"})
         typo = await client.post("/graphql", json={"query": "{ hom { viewer { id } } }"})
         page = await client.get("/graphql", headers={"accept": "text/html"})

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from shutil import copyfile
+from types import MappingProxyType
 from typing import Any
 from unittest import mock
 
@@ -46,7 +48,18 @@ class Stack:
     def token(self, handle: str = DEMO_HANDLE) -> str:
         return access_token(self.where, handle)
 
-    def settings(self, platform: str, **environment: str) -> Settings:
+    def handle(self, account_id: str) -> str:
+        """The handle of a seeded account (SQLite stacks)."""
+        return self.query("accounts", "select handle from accounts where id = ?", account_id)
+
+    def query(self, service: str, statement: str, *values: str) -> str:
+        """The first column of the first row, read from a service's SQLite file."""
+        with closing(sqlite3.connect(self.where.data / f"{service}.db")) as connection:
+            return str(connection.execute(statement, values).fetchone()[0])
+
+    def settings(
+        self, platform: str, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> Settings:
         """The settings a gateway of this stack gets, with BFF__* variables on top."""
         with mock.patch.dict(os.environ, {**self.where.bff_environment(platform), **environment}):
             return settings_module.load()
@@ -56,13 +69,12 @@ class Stack:
         self,
         platform: str,
         wrap: Callable[[Transport], Transport] = lambda real: real,
-        **environment: str,
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> AsyncIterator[httpx2.AsyncClient]:
-        """A gateway in this process over the real services; `wrap` may put a transport around the
-        real one."""
-        settings = self.settings(
-            platform, BFF__TELEMETRY__TRACES_FILE=str(self.where.data / "here.jsonl"), **environment
-        )
+        """A gateway in this process over the real services, with BFF__* variables on top; `wrap`
+        may put a transport around the real one."""
+        traces = str(self.where.data / "here.jsonl")
+        settings = self.settings(platform, {"BFF__TELEMETRY__TRACES_FILE": traces, **environment})
         app = build(settings, platform, transport=wrap(make_transport(settings.upstreams)))
         async with (
             app.router.lifespan_context(app),
@@ -91,16 +103,22 @@ def prepare_databases(data: Path) -> None:
 
 @contextmanager
 def running_stack(
-    data: Path, seeded: Path, platforms: tuple[str, ...] = PLATFORMS, **environment: str
+    data: Path,
+    seeded: Path | None,
+    platforms: tuple[str, ...] = PLATFORMS,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Stack]:
-    """Start everything on copies of seeded databases; stopped at the end. `environment` is what
-    every process is told on top."""
+    """Start everything on copies of seeded SQLite files, or (None) prepare the databases that
+    `environment` names; stopped at the end. `environment` is what every process is told on top."""
     with mock.patch.dict(os.environ, environment):
         where = layout(settings_module.load(), free_block(), data)
         where.make_folders()
         where.make_keys()
         for service in SERVICES:
-            copyfile(seeded / f"{service}.db", data / f"{service}.db")
+            if seeded is None:
+                prepare(where, service, quiet=True)
+            else:
+                copyfile(seeded / f"{service}.db", data / f"{service}.db")
         with _started(where, platforms) as stack:
             yield stack
 

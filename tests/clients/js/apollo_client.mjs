@@ -19,8 +19,8 @@ const documents = operations(setting("OPERATIONS"));
 
 const loadManifest = async () => manifest;
 const sha256 = (text) => createHash("sha256").update(text).digest("hex");
-const byManifest = (options) =>
-  new PersistedQueryLink({ ...generatePersistedQueryIdsFromManifest({ loadManifest }), ...options });
+const manifestIds = generatePersistedQueryIdsFromManifest({ loadManifest });
+const byManifest = (options) => new PersistedQueryLink({ ...manifestIds, ...options });
 const byHash = (options) => new PersistedQueryLink({ sha256, ...options });
 
 const recording = recorder();

@@ -3,4 +3,6 @@ import { auditServer } from "graphql-http";
 import { report, setting } from "./app.mjs";
 
 const results = await auditServer({ url: `${setting("OPEN_URL")}/graphql` });
-report(results.map(({ id, name, status, reason }) => ({ id, name, status, reason: reason ?? null })));
+report(
+  results.map(({ id, name, status, reason }) => ({ id, name, status, reason: reason ?? null })),
+);

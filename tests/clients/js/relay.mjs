@@ -63,7 +63,8 @@ function getDataID(record, typename) {
 function unmasked(env, data) {
   if (Array.isArray(data)) return data.map((one) => unmasked(env, one));
   if (data === null || typeof data !== "object") return data;
-  const shown = Object.entries(data).filter(([key]) => key === "__typename" || key.slice(0, 2) !== "__");
+  const isShown = (key) => key === "__typename" || !key.startsWith("__");
+  const shown = Object.entries(data).filter(([key]) => isShown(key));
   const own = Object.fromEntries(shown.map(([key, value]) => [key, unmasked(env, value)]));
   const below = Object.keys(data.__fragments ?? {}).map((name) => {
     const selector = getSingularSelector(artifact(name), data);

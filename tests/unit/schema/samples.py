@@ -127,8 +127,7 @@ def _comments(body: Json) -> Json:
     return {"threads": threads}
 
 
-def _items(body: Json) -> Json:
-    detail = body.get("detail", False)
+def _items(body: Json, detail: bool = False) -> Json:
     return {"items": [item(one, detail) for one in body["ids"] if one.startswith("itm_")]}
 
 
@@ -168,7 +167,7 @@ def _answers(body: Json, path: Mapping[str, str]) -> dict[str, Any]:
             **PAGE_END,
         },
         "items": lambda: _items(body),
-        "item_details": lambda: _items(body),
+        "item_details": lambda: _items(body, detail=True),
         "stats": lambda: _stats(body),
         "comments": lambda: _comments(body),
         "related": lambda: {"related": [{"item_id": body["ids"][0], "items": items}]},
