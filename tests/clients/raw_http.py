@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-import brotli  # type: ignore[import-untyped]
+import brotli
 
 TIMEOUT_S = 20
 DECODERS: dict[str, Callable[[bytes], bytes]] = {
@@ -49,6 +49,10 @@ class Outgoing:
         """The same request, these headers left out."""
         kept = [line for line in self.headers if line.partition(":")[0] not in names]
         return replace(self, headers=tuple(kept))
+
+    def instead(self, old: str, new: str) -> Outgoing:
+        """The same request with one header line in place of another."""
+        return self.without(old.partition(":")[0]).plus(new)
 
     def plus(self, *lines: str) -> Outgoing:
         """The same request with further header lines."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import httpx2
 
 from persisted_queries.manifest import ManifestOperation
 from persisted_queries.releases import read_releases
@@ -76,6 +79,12 @@ def released(platform: str, release: str, name: str) -> ManifestOperation:
         if found.name == release:
             return next(one for one in found.manifest.operations if one.name == name)
     raise LookupError(f"{platform} has no release {release}")
+
+
+def counted_releases(url: str) -> set[str]:
+    """The releases a gateway has counted requests of; `other` is none that was shipped."""
+    metrics = httpx2.get(f"{url}/metrics").text
+    return set(re.findall(r'^facet_release_requests_total\{.*release="([^"]+)"', metrics, re.M))
 
 
 def result_of(answer: Incoming) -> Result:

@@ -6,12 +6,12 @@ import hashlib
 import json
 from typing import Any
 
-import httpx2
 import pytest
 
 from persisted_queries.pack import pack, read_documents
 from tests.clients.builds import WebBuilds
 from tests.clients.node import Node
+from tests.clients.recorded import counted_releases
 from tests.clients.seen import (
     GRAPHQL_JSON,
     PLAIN_JSON,
@@ -115,8 +115,7 @@ def test_release_is_told_by_awareness_headers(
     sent = Seen(apollo["everyQueryByManifest"]["results"]["Home"]).only.headers
     assert sent["apollographql-client-name"] == "facet-web-apollo"
     assert sent["apollographql-client-version"] == web_builds.apollo_release
-    metrics = httpx2.get(f"{web_settings['REGISTERED_URL']}/metrics").text
-    assert f'release="{web_builds.apollo_release}"' in metrics
+    assert web_builds.apollo_release in counted_releases(web_settings["REGISTERED_URL"])
 
 
 def test_automatic_id_misses_once(apollo: dict[str, Any]) -> None:

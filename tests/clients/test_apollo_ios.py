@@ -8,14 +8,13 @@ import uuid
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import httpx2
 import pytest
 
 from persisted_queries.manifest import ManifestOperation
 from tests.clients import apollo_ios as ios
 from tests.clients.gateways import Gateways
 from tests.clients.raw_http import send
-from tests.clients.recorded import Recording, released
+from tests.clients.recorded import Recording, counted_releases, released
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(300)]
 
@@ -183,9 +182,15 @@ def test_get_passes_the_csrf_rule(
 
 
 def test_release_is_told_by_client_version(mobile_gateways: Gateways, token: str) -> None:
-    """The default client version `<short>+<build>` tells the release of both app versions."""
+    """The default client version `<short>+<build>` tells the release of both app versions; a build
+    that was never shipped is counted as such."""
     url = mobile_gateways.url("ios", "registered")
-    for recording, release in ((ios.BY_ID, ios.NEWEST), (ios.V1_BY_ID, ios.OLDER)):
-        send(url, recording.fill(released("ios", release, "Inbox"), {}, token))
-    metrics = httpx2.get(f"{url}/metrics").text
-    assert all(f'release="{release}"' in metrics for release in (ios.NEWEST, ios.OLDER))
+    newest = ios.BY_ID.fill(released("ios", ios.NEWEST, "Inbox"), {}, token)
+    older = ios.V1_BY_ID.fill(released("ios", ios.OLDER, "Inbox"), {}, token)
+    for request in (newest, older):
+        send(url, request)
+    assert {ios.NEWEST, ios.OLDER} <= counted_releases(url)
+    assert "other" not in counted_releases(url)
+    name = "apollographql-client-version"
+    send(url, newest.instead(f"{name}: {ios.NEWEST}", f"{name}: 7.3.0+9999"))
+    assert "other" in counted_releases(url)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import httpx2
 import pytest
 
 from tests.clients.builds import WebBuilds
 from tests.clients.node import Node
+from tests.clients.recorded import counted_releases
 from tests.clients.seen import Seen, differences
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(300)]
@@ -117,8 +117,7 @@ def test_release_is_told_by_neutral_headers(
     """`graphql-client-version` tells the release of an app that uses no Apollo library."""
     sent = Seen(relay["everyQuery"]["Home"]).only.headers
     assert sent["graphql-client-version"] == web_builds.relay_release
-    metrics = httpx2.get(f"{web_settings['REGISTERED_URL']}/metrics").text
-    assert f'release="{web_builds.relay_release}"' in metrics
+    assert web_builds.relay_release in counted_releases(web_settings["REGISTERED_URL"])
 
 
 def test_runtime_finds_nothing_to_complain(relay: dict[str, Any]) -> None:

@@ -32,7 +32,10 @@ def test_a_forbidden_import_is_found(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
     seeded = tmp_path / "bff" / "loaders" / "base.py"
     seeded.write_text(seeded.read_text() + "\nimport bff.pipeline\n")
-    script = "import sys; sys.path.insert(0, '.'); from importlinter.cli import lint_imports_command; lint_imports_command()"
+    script = (
+        "import sys; sys.path.insert(0, '.');"
+        "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script, "--no-cache"],
         cwd=tmp_path,

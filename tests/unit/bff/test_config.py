@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +27,11 @@ MINIMAL: dict[str, Any] = {
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the machine takes part."""
     for name in list(os.environ):
         if name.upper().startswith("BFF"):
             monkeypatch.delenv(name)
-    yield
 
 
 class Machine:
@@ -172,11 +170,11 @@ def test_environment_is_not_in_the_file(machine: Machine) -> None:
 def test_unknown_key_in_environment_is_refused(machine: Machine, variable: str, where: str) -> None:
     """A misspelt nested variable is refused, by its path, at any depth and in any case; its value,
     which may be a secret in the wrong place, is not repeated."""
-    machine.env(**{variable: "redis://:secret@cache"})
+    machine.env(**{variable: "redis://:hunter2@cache"})
     message = machine.refusal()
     assert f"  {where}: unknown key" in message
     assert f"(environment: {variable.upper()})" in message
-    assert "secret" not in message
+    assert "hunter2" not in message
 
 
 @pytest.mark.parametrize("variable", ["BFF__TYPO", "bff__typo__host", "BFF__", "BFF__TYPO__X__Y"])
@@ -232,7 +230,7 @@ def test_wrong_value_is_named(machine: Machine, room: str, keys: dict[str, Any],
         "http://a b",
         "http://a?b",
         "http://a/b#c",
-        "http://user:secret@accounts:8101",
+        "http://user:hunter2@accounts:8101",
     ],
 )
 def test_unusable_address_is_refused(machine: Machine, url: str) -> None:
@@ -240,25 +238,25 @@ def test_unusable_address_is_refused(machine: Machine, url: str) -> None:
     machine.file(with_room("upstreams", services={"accounts": {"url": url}}))
     message = machine.refusal()
     assert "  upstreams.services.accounts.url = " in message
-    assert "secret" not in message
+    assert "hunter2" not in message
 
 
 def test_missing_keys_are_named(machine: Machine) -> None:
     """What has no default and is not set is named, without showing what else is set."""
-    machine.file({"store": {"redis_url": "redis://:secret@cache"}})
+    machine.file({"store": {"redis_url": "redis://:hunter2@cache"}})
     message = machine.refusal()
     assert "  platforms is not set" in message
     assert "  upstreams is not set" in message
-    assert "secret" not in message
+    assert "hunter2" not in message
 
 
 @pytest.mark.parametrize(
     "store",
     [
-        "redis://:secret@cache",
-        {"redis_url": ["redis://:secret@cache"]},
-        {"redis_url": {"redis://:secret@cache": 1}},
-        ["redis://:secret@cache"],
+        "redis://:hunter2@cache",
+        {"redis_url": ["redis://:hunter2@cache"]},
+        {"redis_url": {"redis://:hunter2@cache": 1}},
+        ["redis://:hunter2@cache"],
     ],
 )
 def test_misplaced_secret_is_not_shown(machine: Machine, store: Any) -> None:
@@ -266,7 +264,7 @@ def test_misplaced_secret_is_not_shown(machine: Machine, store: Any) -> None:
     machine.file({**MINIMAL, "store": store})
     message = machine.refusal()
     assert "store" in message
-    assert "secret" not in message
+    assert "hunter2" not in message
 
 
 def test_unknown_identity_service_is_refused(machine: Machine) -> None:
@@ -294,10 +292,10 @@ def test_wrong_yaml_names_the_file(machine: Machine, text: str) -> None:
 
 def test_wrong_yaml_hides_passwords(machine: Machine) -> None:
     """The parser quotes the line at fault; a password in it is taken out."""
-    machine.file('store: {redis_url: "redis://:secret@cache", }}\n')
+    machine.file('store: {redis_url: "redis://:hunter2@cache", }}\n')
     message = machine.refusal()
     assert "cannot be read as YAML" in message
-    assert "secret" not in message
+    assert "hunter2" not in message
 
 
 def test_binary_file_is_refused(machine: Machine) -> None:
@@ -317,9 +315,9 @@ def test_missing_file_is_refused(machine: Machine, tmp_path: Path) -> None:
 @pytest.mark.parametrize("variable", ["BFF__EDGE", "BFF__UPSTREAMS__SERVICES"])
 def test_room_as_text_is_refused(machine: Machine, variable: str) -> None:
     """A variable of a whole room that is no JSON object is a wrong setting, not a crash."""
-    machine.env(**{variable: "redis://:secret@cache"})
+    machine.env(**{variable: "redis://:hunter2@cache"})
     assert "BFF__<ROOM>__<KEY>" in machine.refusal()
-    assert "secret" not in machine.refusal()
+    assert "hunter2" not in machine.refusal()
 
 
 def test_settings_are_frozen(machine: Machine) -> None:
@@ -344,10 +342,10 @@ def test_check_prints_what_is_in_force(machine: Machine) -> None:
 
 def test_check_masks_secrets(machine: Machine) -> None:
     """No secret is printed."""
-    machine.env(BFF__STORE__REDIS_URL="redis://:secret@cache:6379/0")
+    machine.env(BFF__STORE__REDIS_URL="redis://:hunter2@cache:6379/0")
     result = CliRunner().invoke(config_command, ["check"], catch_exceptions=False)
     assert "redis_url: '**********'" in result.output
-    assert "secret" not in result.output
+    assert "hunter2" not in result.output
 
 
 def test_check_refuses_wrong_settings(machine: Machine) -> None:
@@ -393,7 +391,7 @@ def test_shipped_file_names_every_key(room: str) -> None:
         default = field.get_default(call_default_factory=True)
         assert (key in _commented()) == (default is None), key
         if default is not None:
-            assert shown[key] == default, key
+            assert shown[key] == (list(default) if isinstance(default, tuple) else default), key
 
 
 def test_shipped_file_names_every_room() -> None:

@@ -1,0 +1,154 @@
+"""Executing: variables first, then resolvers; data and located errors come back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+import strawberry
+from graphql import ExecutionResult, GraphQLSchema, OperationDefinitionNode, parse
+
+from bff.context import Context
+from bff.errors import BadVariables, NotFound
+from bff.plans.execute import MAX_VARIABLE_ERRORS, Executor, graphql_schema
+
+RAN: list[str] = []
+
+
+@strawberry.input
+class Filter:
+    text: str
+    limit: int = 10
+
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    def add(self, a: int, b: int = 1) -> int:
+        RAN.append("add")
+        return a + b
+
+    @strawberry.field
+    async def search(self, filter: Filter) -> str:
+        await asyncio.sleep(0)
+        RAN.append("search")
+        return f"{filter.text}/{filter.limit}"
+
+    @strawberry.field
+    def missing(self) -> str | None:
+        raise NotFound("gone")
+
+
+SCHEMA = strawberry.Schema(Query)
+
+
+def executor(hide_suggestions: bool = False) -> Executor:
+    return Executor(graphql_schema(SCHEMA), hide_suggestions)
+
+
+async def run(
+    text: str, variables: dict[str, Any] | None = None, name: str | None = None, **options: Any
+) -> ExecutionResult:
+    document = parse(text)
+    operations = [
+        node for node in document.definitions if isinstance(node, OperationDefinitionNode)
+    ]
+    chosen = next(
+        node for node in operations if name is None or (node.name and node.name.value == name)
+    )
+    RAN.clear()
+    context = cast("Context", None)
+    return await executor(**options).execute(document, chosen, variables or {}, context)
+
+
+def test_graphql_schema_is_the_one_behind() -> None:
+    """The graphql-core schema of a Strawberry schema is found."""
+    assert isinstance(graphql_schema(SCHEMA), GraphQLSchema)
+
+
+async def test_plain_fields_are_answered() -> None:
+    """An operation without anything asynchronous is answered like any other."""
+    result = await run("{ add(a: 1) }")
+    assert (result.data, result.errors) == ({"add": 2}, None)
+
+
+async def test_variables_are_coerced() -> None:
+    """Declared variables reach resolvers as the types they were declared with, defaults too."""
+    text = "query ($f: Filter!, $b: Int = 5) { search(filter: $f) add(a: 1, b: $b) }"
+    result = await run(text, {"f": {"text": "x"}})
+    assert result.data == {"search": "x/10", "add": 6}
+
+
+async def test_undeclared_variables_are_ignored() -> None:
+    """What the operation does not declare does not matter."""
+    assert (await run("{ add(a: 1) }", {"unknown": object})).data == {"add": 2}
+
+
+async def test_chosen_operation_runs() -> None:
+    """Of several operations the chosen one runs, and the others do not."""
+    result = await run("query A { add(a: 1) } query B { add(a: 10) }", name="B")
+    assert result.data == {"add": 11}
+    assert RAN == ["add"]
+
+
+async def test_field_errors_stand_beside_data() -> None:
+    """A failed field is null with its error's path and place; the exception is kept for masking."""
+    result = await run("{ add(a: 1)\n missing }")
+    assert result.data == {"add": 2, "missing": None}
+    (error,) = result.errors or []
+    assert error.path == ["missing"]
+    assert isinstance(error.original_error, NotFound)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"a": None},
+        {"a": "1"},
+        {"a": 1.5},
+        {"a": 2**40},
+        {"a": True},
+        {"a": [1]},
+        {"a": {}},
+    ],
+)
+async def test_bad_variables_run_nothing(variables: dict[str, Any]) -> None:
+    """A value that does not fit is BAD_USER_INPUT, before any resolver ran."""
+    with pytest.raises(BadVariables) as refused:
+        await run("query Q($a: Int!) { add(a: $a) }", variables)
+    assert RAN == []
+    (error,) = refused.value.errors
+    assert "$a" in error["message"]
+    assert error["locations"] == [{"line": 1, "column": 9}]
+
+
+async def test_bad_input_object_runs_nothing() -> None:
+    """A field missing deep in an input object is refused the same way."""
+    with pytest.raises(BadVariables) as refused:
+        await run("query ($f: Filter!) { search(filter: $f) }", {"f": {"limit": 1}})
+    assert RAN == []
+    assert "text" in refused.value.errors[0]["message"]
+
+
+async def test_variable_errors_are_bounded() -> None:
+    """However many values are wrong, the answer stays short."""
+    declared = " ".join(f"$v{n}: Int!" for n in range(50))
+    used = " ".join(f"x{n}: add(a: $v{n})" for n in range(50))
+    with pytest.raises(BadVariables) as refused:
+        await run(f"query ({declared}) {{ {used} }}", {f"v{n}": "x" for n in range(50)})
+    assert len(refused.value.errors) <= MAX_VARIABLE_ERRORS + 1
+
+
+@pytest.mark.parametrize("hidden", [True, False])
+async def test_suggestions_are_for_development(hidden: bool) -> None:
+    """Names of the schema are suggested to developers only."""
+    with pytest.raises(BadVariables) as refused:
+        await run(
+            "query ($f: Filter!) { search(filter: $f) }",
+            {"f": {"text": "x", "limt": 1}},
+            hide_suggestions=hidden,
+        )
+    message = refused.value.errors[0]["message"]
+    assert ("Did you mean" in message) is not hidden

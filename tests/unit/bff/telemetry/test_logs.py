@@ -1,0 +1,59 @@
+"""Logs of a real process: one JSON object a line, libraries and tracebacks included."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+PROGRAM = """
+import logging
+from bff.telemetry import logs
+
+early = logs.logger("early")
+logs.configure("info", "bff-ios")
+log = logs.logger("bff.test")
+log.debug("not_shown")
+early.info("answered", request_id="r-1", path=["home", 0], note='quote " and\\nline', odd=object)
+log.warning("binary", value=b"\\xff", lone="\\ud800")
+logging.getLogger("uvicorn.error").error("port %s is taken", 8001)
+logging.getLogger("uvicorn.access").info("GET /graphql?token=hunter2")
+logging.getLogger("httpx2").info("HTTP Request: GET http://content/v1/saved/hunter2")
+
+def fail(password):
+    raise ValueError("broken")
+
+try:
+    fail("hunter2" * 3)
+except ValueError as error:
+    log.error("field_failed", exc_info=error)
+"""
+
+
+def lines() -> list[dict[str, Any]]:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stderr == ""
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_every_line_is_json() -> None:
+    """Whatever is logged, by us or by a library, is one JSON object a line with level and time;
+    values stay values, a traceback is text without local values, and noisy libraries that would
+    write URLs are quiet."""
+    found = lines()
+    assert [line["event"] for line in found] == [
+        "answered",
+        "binary",
+        "port 8001 is taken",
+        "field_failed",
+    ]
+    assert [line["level"] for line in found] == ["info", "warning", "error", "error"]
+    assert all(line["timestamp"].endswith("Z") for line in found)
+    assert {line["service"] for line in found} == {"bff-ios"}
+    assert found[0]["path"] == ["home", 0]
+    assert found[0]["note"] == 'quote " and\nline'
+    assert "ValueError: broken" in found[3]["exception"]
+    assert "hunter2" not in json.dumps(found)
