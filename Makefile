@@ -21,6 +21,8 @@ test: .venv/.dev ## Every promise, in short form; starts everything it needs its
 .PHONY: verify
 verify: .venv/.dev ## The long forms of the proofs; a missing outside program is a failure
 	@FACET_REQUIRE_ALL=1 $(BIN)/python -m pytest -m verify $(ARGS)
+	@echo "every e2e promise again, over the second transport …"
+	@FACET_REQUIRE_ALL=1 BFF__UPSTREAMS__TRANSPORT=httpx2 $(BIN)/python -m pytest tests/e2e $(ARGS)
 
 .PHONY: clients
 clients: .venv/.dev ## Only the proofs with real client libraries (needs Node.js)

@@ -69,7 +69,7 @@ class Gateway:
         """Keys and revocations are kept fresh while this is open."""
         tasks = [
             asyncio.create_task(self.pipeline.revocations.watch(self.caller)),
-            asyncio.create_task(self._first_keys()),
+            asyncio.create_task(self._fresh_keys()),
         ]
         try:
             yield
@@ -82,10 +82,12 @@ class Gateway:
             await self.pipeline.services.transport.close()
             self.pipeline.services.tracing.close()
 
-    async def _first_keys(self) -> None:
-        while not self.keys.known:
+    async def _fresh_keys(self) -> None:
+        """Before they are too old, so that no request pays for it."""
+        every = self.settings.access.keys_max_age_s / 2
+        while True:
             await self.keys.refresh(self.caller())
-            await asyncio.sleep(FIRST_POLL_PAUSE_S)
+            await asyncio.sleep(every if self.keys.known else FIRST_POLL_PAUSE_S)
 
 
 def build(settings: Settings, platform: str, *, transport: Transport | None = None) -> Starlette:
@@ -107,7 +109,7 @@ def build(settings: Settings, platform: str, *, transport: Transport | None = No
             settings,
             gateway.ready,
             registry=services.metrics.registry,
-            telemetry=Observer(services.tracing, platform),
+            telemetry=Observer(services.tracing, services.metrics, platform),
         ),
         middleware=cross_origin(settings.edge),
         lifespan=lifespan,

@@ -37,8 +37,8 @@ PROJECT = Path(__file__).parent.parent
 Environment = Literal["development", "production"]
 Policy = Literal["open", "log_unknown", "registered", "ids_only"]
 Positive = Annotated[int, Field(ge=1)]
-# No user, query or fragment: paths are put behind it, and what it holds is shown to operators.
 Origin = Annotated[str, Field(pattern=r"^https?://[^/\s*]+$")]
+# No user, query or fragment: paths are put behind it, and what it holds is shown to operators.
 Url = Annotated[
     str,
     Field(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"),

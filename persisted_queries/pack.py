@@ -1,12 +1,12 @@
-"""From an app's operations to its manifest, as that app's code generator would write it.
+"""From an app's operations to its manifest, as that app's Apollo code generator would write it.
 
 The text of each operation is what the app sends and what its id is made of, so it is imitated to
-the byte where the generator's own sources tell how. Whether operations fit a schema is not asked.
+the byte where the generator's own sources tell how. Whether operations fit a schema is not asked,
+and so Relay's map is left to Relay's compiler: what that adds to a text follows from the schema.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from graphql import (
 )
 
 from persisted_queries import texts
-from persisted_queries.manifest import V1_FORMAT, ManifestError
+from persisted_queries.manifest import V1_FORMAT, ManifestError, own_hash
 
 Fragments = Mapping[str, FragmentDefinitionNode]
 
@@ -42,14 +42,13 @@ class Packed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Generator:
-    """A client's code generator: how it writes a text, makes an id and lays out the manifest.
+    """A client's code generator: how it writes a text and lays out the manifest.
 
     `text` gets an operation and the fragments it uses in the order they are first needed, each
     after those it spreads itself.
     """
 
     text: Callable[[OperationDefinitionNode, list[FragmentDefinitionNode]], str]
-    digest: str
     layout: Callable[[list[Packed]], dict[str, Any]]
 
 
@@ -66,17 +65,12 @@ def _ios_legacy(operations: list[Packed]) -> dict[str, Any]:
     return {o.id: {"name": o.name, "source": o.text} for o in operations}
 
 
-def _relay(operations: list[Packed]) -> dict[str, Any]:
-    return {o.id: o.text for o in operations}
-
-
 GENERATORS: Mapping[str, Generator] = {
-    "apollo-ios": Generator(texts.apollo_ios, "sha256", _v1),
-    "apollo-ios-legacy": Generator(texts.apollo_ios, "sha256", _ios_legacy),
-    "apollo-kotlin": Generator(texts.apollo_kotlin, "sha256", _operation_output),
-    "apollo-kotlin-v1": Generator(texts.apollo_kotlin, "sha256", _v1),
-    "apollo-client": Generator(texts.apollo_client, "sha256", _v1),
-    "relay": Generator(texts.relay, "md5", _relay),
+    "apollo-ios": Generator(texts.apollo_ios, _v1),
+    "apollo-ios-legacy": Generator(texts.apollo_ios, _ios_legacy),
+    "apollo-kotlin": Generator(texts.apollo_kotlin, _operation_output),
+    "apollo-kotlin-v1": Generator(texts.apollo_kotlin, _v1),
+    "apollo-client": Generator(texts.apollo_client, _v1),
 }
 
 
@@ -96,7 +90,7 @@ def pack(documents: Mapping[str, str], generator: str) -> str:
         source, operation = operations[name]
         used = _used_fragments(operation, fragments, f"{source}: {name}")
         text = how.text(operation, used)
-        packed.append(Packed(_id(text, how.digest), name, operation.operation.value, text))
+        packed.append(Packed(own_hash(text), name, operation.operation.value, text))
     return json.dumps(how.layout(packed), indent=2, ensure_ascii=False) + "\n"
 
 
@@ -108,10 +102,6 @@ def read_documents(folder: Path) -> dict[str, str]:
             str(folder), "", "has no *.graphql files; put the app's operations there"
         )
     return found
-
-
-def _id(text: str, digest: str) -> str:
-    return hashlib.new(digest, text.encode(), usedforsecurity=False).hexdigest()
 
 
 def _definitions(

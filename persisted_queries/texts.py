@@ -70,19 +70,6 @@ def apollo_client(
     return "\n\n".join(print_ast(_with_typename(node, wanted, last=True)) for node in definitions)
 
 
-def relay(operation: OperationDefinitionNode, fragments: list[FragmentDefinitionNode]) -> str:
-    """Relay's compiler: over many lines, one variable a line, fragments by name, a line feed at the
-    end. The ids and type names it adds by the schema are expected in the operation already."""
-    printed = print_ast(operation)
-    head, brace, body = printed.partition(" {\n")
-    if operation.variable_definitions:
-        variables = "\n".join(f"  {print_ast(one)}" for one in operation.variable_definitions)
-        kind = operation.operation.value
-        head = f"{kind} {_name(operation)}(\n{variables}\n)"
-    texts = [head + brace + body, *(print_ast(node) for node in sorted(fragments, key=_name))]
-    return "\n\n".join(texts) + "\n"
-
-
 def _name(node: OperationDefinitionNode | FragmentDefinitionNode) -> str:
     return node.name.value if node.name else ""
 

@@ -1,4 +1,4 @@
-"""What the edge tells operators of every GraphQL request: its span, and one log line after it."""
+"""What the edge tells operators of every GraphQL request: span, refusals, and one log line."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from opentelemetry.trace import SpanContext
 from bff.edge.head import Head
 from bff.edge.interfaces import AnswerReport
 from bff.telemetry.logs import logger
+from bff.telemetry.metrics import Metrics
 from bff.telemetry.spans import Attribute, Begun, Tracing, failed
 
 log = logger(__name__)
@@ -15,8 +16,9 @@ log = logger(__name__)
 class Observer:
     """The EdgeTelemetry of one process."""
 
-    def __init__(self, tracing: Tracing, platform: str) -> None:
+    def __init__(self, tracing: Tracing, metrics: Metrics, platform: str) -> None:
         self._tracing = tracing
+        self._metrics = metrics
         self._platform = platform
 
     def on_request(self, head: Head) -> Begun:
@@ -28,6 +30,8 @@ class Observer:
         return begun
 
     def on_answer(self, begun: object, report: AnswerReport) -> None:
+        for code in report.codes:
+            self._metrics.refused(code)
         if not isinstance(begun, Begun):
             return
         span, client = begun.span, report.client

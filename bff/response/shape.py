@@ -42,13 +42,12 @@ def _development(calls: CallLog) -> dict[str, Any]:
 def count(
     metrics: Metrics, envelope: Envelope, screen: str | None, client: ClientIdentity, seconds: float
 ) -> None:
-    """Counts one answered operation and the codes in it."""
+    """Counts one answered operation and the codes of its fields; refusals are the edge's to
+    count, which makes some of them itself."""
     metrics.answered(screen, client.release, envelope.outcome, seconds)
-    if envelope.code is not None:
-        metrics.refused(envelope.code)
-        return
-    for error in envelope.errors or ():
-        metrics.field_error(error["extensions"]["code"])
+    if envelope.code is None:
+        for error in envelope.errors or ():
+            metrics.field_error(error["extensions"]["code"])
 
 
 def failure(error: Exception, request_id: str) -> Envelope:

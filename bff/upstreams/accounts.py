@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from bff.contract import Scope
 from bff.upstreams.calls import Caller
@@ -32,7 +32,7 @@ class AddressRecord(Record, frozen=True):
     city: str
     postcode: str
     country: str
-    state: str
+    state: Literal["pending_verification", "verified", "rejected"]
     revision: int
     updated_at: str
 

@@ -176,7 +176,7 @@ class Caller:
                 outcome = error.code
                 log.warning(
                     "upstream_failed",
-                    service=method.service,
+                    upstream=method.service,
                     method=method.name,
                     code=error.code,
                     detail=error.detail,
@@ -250,7 +250,7 @@ class Caller:
             raise _bad_response(method, str(error)) from error
         self._services.metrics.dropped(method.service, method.name, dropped)
         log.warning(
-            "upstream_values_dropped", service=method.service, method=method.name, count=dropped
+            "upstream_values_dropped", upstream=method.service, method=method.name, count=dropped
         )
         return answer
 

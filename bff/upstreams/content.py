@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from bff.contract import Scope
 from bff.upstreams.calls import Caller
@@ -77,7 +78,7 @@ class FeedEntryRecord(Record, frozen=True):
     item: ItemRecord
     saved: bool
     progress: ProgressRecord | None
-    reason: str
+    reason: Literal["followed_topic", "popular", "because_you_saved", "new"]
 
 
 class FeedPageRecord(Record, frozen=True):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.clients.builds import WebBuilds
+from tests.clients.builds import WebBuilds, committed_relay_map, compile_relay_release
 from tests.clients.node import Node
 from tests.clients.recorded import counted_releases
 from tests.clients.seen import Seen, differences
@@ -32,6 +33,14 @@ def assert_whole(seen: Seen) -> None:
     assert seen.delivered["thrown"] is None
     assert "errors" not in seen.only.answer
     assert list(differences(seen.delivered["data"], seen.only.answer["data"])) == []
+
+
+def test_committed_map_is_the_compilers(node: Node, tmp_path: Path) -> None:
+    """Compiling the committed Relay release again from its source gives its map: every id, every
+    text, byte for byte."""
+    compiled_again = compile_relay_release(node, tmp_path)
+    assert json.loads(compiled_again.read_bytes()) == json.loads(committed_relay_map().read_bytes())
+    assert compiled_again.read_bytes() == committed_relay_map().read_bytes()
 
 
 def test_compiled_ids_are_sent_alone(relay: dict[str, Any], web_builds: WebBuilds) -> None:

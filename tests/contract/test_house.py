@@ -79,3 +79,15 @@ def _code(path: Path) -> list[str]:
     return re.findall(
         r"^\s*(?:from|import) .*$|[\"'](?:accounts|content|notifications)[\"']", text, re.M
     )
+
+
+def test_shared_code_names_no_platform() -> None:
+    """Differences between platforms live in their own folders: shared code compares no names."""
+    word = re.compile(r"[\"'](ios|android|web)[\"']")
+    shared = [*(ROOT / "bff").rglob("*.py"), *(ROOT / "schema" / "blocks").rglob("*.py")]
+    named = [
+        str(path.relative_to(ROOT))
+        for path in sorted(shared)
+        if word.search(path.read_text(encoding="utf-8"))
+    ]
+    assert named == []

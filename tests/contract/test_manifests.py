@@ -111,7 +111,7 @@ def test_releases_cover_all_formats() -> None:
 
 @pytest.mark.parametrize(("platform", "operation"), EVERY)
 def test_ids_are_made_of_texts(platform: str, operation: ManifestOperation) -> None:
-    """An id is the SHA-256 of the text, or the MD5 in Relay's map: the app computes the same."""
+    """An id is the SHA-256 of the text, or the MD5 that Relay's compiler makes by default."""
     text = operation.body.encode()
     assert operation.id in (
         hashlib.sha256(text).hexdigest(),

@@ -94,8 +94,12 @@ def _one(
         if schema.get("type") != "array":
             return [f"{where}: is {schema.get('type')}, not an array"]
         return problems(document, schema["items"], get_args(annotation)[0], f"{where}[]")
-    if get_origin(annotation) in (dict, Literal):
+    if get_origin(annotation) is dict:
         return []
+    if get_origin(annotation) is Literal:
+        promised = schema.get("enum", [schema.get("const")])
+        unknown = [value for value in promised if value not in get_args(annotation)]
+        return [f"{where}: may be {value!r}, the record does not know it" for value in unknown]
     promised = schema.get("type") or ("string" if "enum" in schema or "const" in schema else None)
     wanted = SCALARS[annotation]
     if promised == wanted or (promised == "integer" and wanted == "number"):
@@ -146,12 +150,16 @@ def test_a_wrong_record_is_found() -> None:
         "properties": {
             "id": {"type": "integer"},
             "note": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+            "kind": {"enum": ["a", "b"]},
         },
-        "required": ["id", "note"],
+        "required": ["id", "note", "kind"],
     }
-    wrong = msgspec.defstruct("Wrong", [("id", str), ("note", str), ("more", str)])
+    wrong = msgspec.defstruct(
+        "Wrong", [("id", str), ("note", str), ("kind", Literal["a"]), ("more", str)]
+    )
     assert problems({}, schema, wrong, "w") == [
         "w.id: is integer, the record holds string",
         "w.note: may be null",
+        "w.kind: may be 'b', the record does not know it",
         "w.more: not promised",
     ]

@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from bff.documents.releases import releases_of
 from tests.harness.stack import PLATFORMS, Stack, ask, registered
 
 
@@ -35,6 +36,19 @@ def _entries(feed: dict[str, Any]) -> list[dict[str, Any]]:
     found = feed.get("entries", feed.get("items"))
     assert isinstance(found, list)
     return found
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+async def test_every_release_is_answered(stack: Stack, token: str, platform: str) -> None:
+    """Each release's home comes whole by the id of its own manifest, whatever the format: the
+    web's older one is a Relay app's, whose ids are MD5."""
+    releases = releases_of(platform, stack.settings(platform).platforms[platform])
+    async with httpx2.AsyncClient(base_url=stack.url(platform), timeout=30) as client:
+        for release in releases:
+            ids = {one.name: one.id for one in release.manifest.operations}
+            body = await ask(client, ids["Home"], token=token)
+            assert "errors" not in body
+            assert _entries(body["data"]["home"]["feed"])
 
 
 async def test_home_of_nobody_is_coded(stack: Stack) -> None:

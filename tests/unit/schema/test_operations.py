@@ -144,6 +144,7 @@ async def test_public_content_needs_no_viewer() -> None:
     assert result.data["content"]["item"]["meta"] == {
         "canonicalUrl": "https://facet.local/i/itm_1",
         "description": "Short.",
+        "__typename": "Meta",
     }
 
 

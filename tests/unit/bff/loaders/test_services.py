@@ -257,7 +257,7 @@ def head(call: Outgoing) -> Any:
     latest = [
         {
             "id": str(number),
-            "kind": "new_comment",
+            "kind": "comment",
             "actor_id": None,
             "item_id": None,
             "text": "T",
@@ -268,6 +268,19 @@ def head(call: Outgoing) -> Any:
         for number in range(int(query(call)["first"]))
     ]
     return {"unread": 7, "latest": latest, "revision": 1, "updated_at": AT}
+
+
+async def test_unknown_kind_costs_itself_only() -> None:
+    """A notification of a kind this gateway does not know is left out; the others are shown."""
+
+    def newer(call: Outgoing) -> Any:
+        answer = head(call)
+        answer["latest"][0]["kind"] = "poke"
+        return answer
+
+    transport = by_path({"/v1/inbox/head": newer})
+    (found,) = await load(notifications.InboxHeadByFirstLoader(caller(transport)), [3])
+    assert [one.id for one in found.latest] == ["1", "2"]
 
 
 async def test_inbox_head_asks_for_the_most() -> None:

@@ -15,6 +15,7 @@ from bff.edge.interfaces import AnswerReport
 from bff.edge.observe import Observer
 from bff.errors import BadUserInput, ConfigError
 from bff.request import ClientIdentity
+from bff.telemetry.metrics import Metrics
 from bff.telemetry.spans import Tracing
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -165,7 +166,7 @@ def report(**changes: Any) -> AnswerReport:
 def test_request_is_told_in_one_line(tracing: Tracing, path: Path) -> None:
     """After the answer one line says what it was, under request and trace id, and the span says
     the same; neither names device or viewer."""
-    observer = Observer(tracing, "ios")
+    observer = Observer(tracing, Metrics("ios"), "ios")
     with capture_logs() as logs:
         begun = observer.on_request(head(traceparent=TRACEPARENT, authorization="Bearer hunter2"))
         observer.on_answer(begun, report())
@@ -200,7 +201,7 @@ def test_request_is_told_in_one_line(tracing: Tracing, path: Path) -> None:
 
 def test_refusal_marks_the_span(tracing: Tracing, path: Path) -> None:
     """A refused request's span carries the code; a client that left has no status."""
-    observer = Observer(tracing, "ios")
+    observer = Observer(tracing, Metrics("ios"), "ios")
     with capture_logs():
         begun = observer.on_request(head())
         observer.on_answer(begun, report(status=None, codes=("UNAUTHENTICATED",), client=None))
@@ -214,10 +215,23 @@ def test_refusal_marks_the_span(tracing: Tracing, path: Path) -> None:
 def test_untraced_request_is_logged() -> None:
     """With tracing off the line is written all the same, with the app's own trace id if any."""
     tracing = Tracing(TelemetryConfig(), "bff-ios")
-    observer = Observer(tracing, "ios")
+    observer = Observer(tracing, Metrics("ios"), "ios")
     with capture_logs() as logs:
         observer.on_answer(observer.on_request(head(traceparent=TRACEPARENT)), report())
         observer.on_answer(observer.on_request(head()), report())
         observer.on_answer(None, report())
     tracing.close()
     assert [line["trace_id"] for line in logs] == [TRACE, None]
+
+
+@pytest.mark.parametrize("operations", [0, 1])
+def test_every_refusal_is_counted(operations: int) -> None:
+    """A refusal counts once by its code, whether the edge or the pipeline made it."""
+    metrics = Metrics("ios")
+    observer = Observer(Tracing(TelemetryConfig(), "bff-ios"), metrics, "ios")
+    begun = observer.on_request(head())
+    observer.on_answer(begun, report(codes=("BAD_REQUEST",), operations=operations))
+    sample = metrics.registry.get_sample_value(
+        "facet_refusals_total", {"platform": "ios", "code": "BAD_REQUEST"}
+    )
+    assert sample == 1

@@ -446,7 +446,7 @@ async def test_log_lines_hold_no_secret() -> None:
     assert line == {
         "event": "upstream_failed",
         "log_level": "warning",
-        "service": "content",
+        "upstream": "content",
         "method": "save",
         "code": "UPSTREAM_UNAVAILABLE",
         "detail": "connection refused",
