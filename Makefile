@@ -4,6 +4,13 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
+# .venv keeps the Python it was made with.
+ifeq ($(origin PYTHON),command line)
+ifneq ($(wildcard .venv/bin/python),)
+$(info PYTHON=$(PYTHON) is ignored: .venv exists; `make clean` first to make it anew)
+endif
+endif
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -25,16 +32,21 @@ verify: .venv/.dev ## The long forms of the proofs; a missing outside program is
 	@FACET_REQUIRE_ALL=1 BFF__UPSTREAMS__TRANSPORT=httpx2 $(BIN)/python -m pytest tests/e2e $(ARGS)
 
 .PHONY: clients
-clients: .venv/.dev ## Only the proofs with real client libraries (needs Node.js)
+clients: node .venv/.dev ## Only the proofs with real client libraries (needs Node.js)
 	@FACET_REQUIRE_ALL=1 $(BIN)/python -m pytest tests/clients $(ARGS)
+
+.PHONY: node
+node:
+	@command -v node npm >/dev/null || { echo "make clients needs Node.js 20 or newer, with npm on PATH; install it (https://nodejs.org)" >&2; exit 1; }
 
 .PHONY: check
 check: .venv/.dev ## Style, types, import rules, size limits
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m tests.contract.sizes
+	@echo "all good"
 
 .PHONY: format
 format: .venv/.dev ## Rewrite the code in the project's style
@@ -46,8 +58,8 @@ schema: .venv/.run ## Write the SDL snapshots schema/*/schema.graphql
 	@$(BIN)/python -m bff schema --write
 
 .PHONY: manifests
-manifests: .venv/.run ## Write the newest seed release's manifest of each platform
-	@$(BIN)/python -m bff pack --write
+manifests: .venv/.run ## Write the manifest of each platform's next release (ARGS=--replace while unreleased)
+	@$(BIN)/python -m bff pack --write $(ARGS)
 
 .PHONY: lock
 lock: .venv/.dev ## Pin every dependency by hash (needs uv on PATH)
@@ -63,12 +75,12 @@ clean: ## Remove the environment and development data
 	@$(PYTHON) -m venv .venv || { echo "python3 cannot make an environment; on Debian and Ubuntu: apt install python3-venv" >&2; rm -rf .venv; exit 1; }
 
 .venv/.run: .venv/bin/python deploy/requirements/run.txt pyproject.toml
-	@echo "installing what the product runs on (pinned by hash) …"
+	@echo "installing what the product runs on: $$(grep -c == deploy/requirements/run.txt) packages, pinned by hash; about a minute …"
 	@$(PIP) install --quiet --progress-bar on --require-hashes -r deploy/requirements/run.txt
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/.dev: .venv/.run deploy/requirements/dev.txt
-	@echo "installing what tests and checks run on (pinned by hash) …"
+	@echo "installing what tests and checks run on: $$(grep -c == deploy/requirements/dev.txt) packages, pinned by hash; about a minute …"
 	@$(PIP) install --quiet --progress-bar on --require-hashes -r deploy/requirements/dev.txt
 	@touch $@

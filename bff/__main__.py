@@ -8,6 +8,7 @@ import click
 
 from bff.commands.config import config
 from bff.commands.pack import pack
+from bff.commands.plan import plan
 from bff.commands.schema import schema
 from bff.commands.serve import serve
 from bff.commands.token import token
@@ -21,7 +22,7 @@ def cli() -> None:
     """Facet: one persisted operation, one screen, one round trip."""
 
 
-for verb in (up, serve, config, token, trace, schema, pack):
+for verb in (up, serve, config, token, trace, schema, pack, plan):
     cli.add_command(verb)
 
 

@@ -130,7 +130,12 @@ def build_gateway(
         transport=transport or make_transport(settings.upstreams),
         signer=read_signer(settings.upstreams.key_file),
         metrics=metrics,
-        tracing=Tracing(settings.telemetry, f"bff-{platform}"),
+        tracing=Tracing(
+            settings.telemetry,
+            f"bff-{platform}",
+            trust_callers=settings.trust_traceparent,
+        ),
+        max_calls=settings.upstreams.max_calls,
     )
     keys = KeySet(settings.access, metrics)
     revocations = Revocations(settings.access, metrics)

@@ -6,9 +6,10 @@ one named by `BFF_CONFIG`), the defaults here. `BFF_ENV` picks the closed defaul
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -37,14 +38,26 @@ PROJECT = Path(__file__).parent.parent
 Environment = Literal["development", "production"]
 Policy = Literal["open", "log_unknown", "registered", "ids_only"]
 Positive = Annotated[int, Field(ge=1)]
-Origin = Annotated[str, Field(pattern=r"^https?://[^/\s*]+$")]
+ORIGIN = r"^https?://[^/\s*@]+$"
+Origin = Annotated[str, Field(pattern=ORIGIN)]
 # No user, query or fragment: paths are put behind it, and what it holds is shown to operators.
+URL = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
 Url = Annotated[
     str,
-    Field(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"),
+    Field(pattern=URL),
     AfterValidator(lambda url: url.rstrip("/")),
 ]
-UrlPath = Annotated[str, Field(pattern=r"^/[^\s?#]*$")]
+URL_PATH = r"^/[^\s?#]*$"
+UrlPath = Annotated[str, Field(pattern=URL_PATH)]
+SCHEMA_OBJECT = r"^[\w.]+:\w+$"
+
+# What to write instead, for people who read no patterns.
+WORDS: Mapping[str | None, str] = {
+    ORIGIN: "write scheme, host and port alone: https://app.example or http://localhost:3000",
+    URL: "write http://host:port or https://host/path, without user, query and fragment",
+    URL_PATH: "write a path that begins with /, without query and fragment",
+    SCHEMA_OBJECT: "write module:object, such as schema.ios.root:schema",
+}
 
 
 class Room(BaseModel):
@@ -61,7 +74,7 @@ def _in_project(path: Path) -> Path:
 class PlatformConfig(Room):
     """One platform: its schema object, its releases, and its port counted from the base."""
 
-    schema_object: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
+    schema_object: Annotated[str, Field(pattern=SCHEMA_OBJECT)]
     releases: Annotated[Path, AfterValidator(_in_project)]
     port_offset: Annotated[int, Field(ge=1, le=99)]
 
@@ -70,6 +83,7 @@ class EdgeConfig(Room):
     """Bytes in and out. Sizes in bytes of the uncompressed body."""
 
     host: str = "127.0.0.1"
+    max_head_bytes: Annotated[int, Field(ge=1_024)] = 32_768
     max_body_bytes: Positive = 65_536
     max_json_depth: Positive = 64
     max_batch_size: Positive = 10
@@ -87,11 +101,11 @@ class DocumentsConfig(Room):
     apq_max_entries: Positive = 1_000
     apq_max_bytes: Positive = 8_388_608
     apq_ttl_s: Positive = 86_400
-    text_cache_entries: Positive = 1_000
+    text_cache_bytes: Positive = 33_554_432
     max_tokens: Positive = 2_000
     max_depth: Positive = 12
     max_aliases: Positive = 30
-    max_cost: Positive = 5_000
+    max_cost: Positive = 30_000
 
 
 class AccessConfig(Room):
@@ -131,6 +145,7 @@ class UpstreamsConfig(Room):
     key_file: Path | None = None
     max_answer_bytes: Positive = 2_097_152
     max_connections: Positive = 100
+    max_calls: Positive = 100
 
 
 class StoreConfig(Room):
@@ -148,6 +163,7 @@ class TelemetryConfig(Room):
     traces_file: Path | None = None
     otlp_endpoint: Url | None = None
     sample_ratio: Annotated[float, Field(ge=0, le=1)] = 0.01
+    trust_traceparent: bool | None = None  # None: in development only
     max_live_releases: Positive = 50
 
 
@@ -199,6 +215,12 @@ class Settings(BaseSettings):
         return self.environment == "development"
 
     @property
+    def trust_traceparent(self) -> bool:
+        """Whether callers may decide what is sampled: closed by default in production."""
+        trusted = self.telemetry.trust_traceparent
+        return self.development if trusted is None else trusted
+
+    @property
     def policy(self) -> Policy:
         """The document policy in force: closed by default in production."""
         return self.documents.policy or ("open" if self.development else "registered")
@@ -240,10 +262,7 @@ def load(**overrides: Any) -> Settings:
     except ValidationError as error:
         raise ConfigError(_explain(error, path)) from error
     except SettingsError as error:
-        raise ConfigError(
-            f"{error}: a variable of a whole room must hold a JSON object; "
-            "set one key each as BFF__<ROOM>__<KEY>"
-        ) from error
+        raise ConfigError(_explain_json(error)) from error
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -306,7 +325,7 @@ def _explain(error: ValidationError, path: Path) -> str:
     lines = [f"settings are wrong ({path} and BFF__* variables):"]
     for problem in error.errors():
         loc = [str(part) for part in problem["loc"]]
-        variable = "BFF__" + "__".join(loc).upper()
+        variable = _variable(problem["loc"])
         where = ".".join(loc)
         if not loc:
             lines.append(f"  {problem['msg']}")
@@ -320,8 +339,36 @@ def _explain(error: ValidationError, path: Path) -> str:
             lines.append(f"  {where} is not set: {problem['msg']} (environment: {variable})")
         else:
             value = _shown(loc[-1], problem["input"])
-            lines.append(f"  {where} = {value}: {problem['msg']} (environment: {variable})")
+            lines.append(f"  {where} = {value}: {_said(problem)} (environment: {variable})")
     return "\n".join(lines)
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    """The variable a key is set by; the members of a list have none of their own."""
+    keys = list(itertools.takewhile(lambda part: isinstance(part, str), location))
+    variable = "BFF__" + "__".join(map(str, keys)).upper()
+    return variable if len(keys) == len(location) else f'{variable}=["…", "…"]'
+
+
+def _explain_json(error: SettingsError) -> str:
+    """A list or mapping of the environment that is no JSON; the value may be a secret."""
+    value = getattr(error.__cause__, "doc", None)
+    names = [
+        name
+        for name, held in os.environ.items()
+        if name.upper().startswith("BFF__") and held == value
+    ]
+    what = " or ".join(names) or str(error)
+    return (
+        f'{what} is not JSON; write a list as ["a", "b"] and a mapping or a whole room as '
+        '{"key": "value"}, or set one key each as BFF__<ROOM>__<KEY>'
+    )
+
+
+def _said(problem: Mapping[str, Any]) -> str:
+    """What to write, in words where the rule is a pattern."""
+    pattern = problem.get("ctx", {}).get("pattern")
+    return WORDS.get(pattern, problem["msg"])
 
 
 def _shown(key: str, value: Any) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from operator import attrgetter
 from typing import Any, ClassVar, Protocol, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import strawberry
 from graphql import (
@@ -25,6 +26,7 @@ from graphql import (
     GraphQLSchema,
     InlineFragmentNode,
     OperationDefinitionNode,
+    SelectionNode,
     SelectionSetNode,
     get_named_type,
 )
@@ -223,6 +225,11 @@ class Sunset:
     releases_below: str
 
 
+# What is known of the fields of a schema, by type and name: an interface's field is asked of every
+# type that implements it, which is far too much for each time a document names it.
+_PUBLIC: WeakKeyDictionary[GraphQLSchema, dict[tuple[str, str], bool]] = WeakKeyDictionary()
+
+
 @dataclass(frozen=True, slots=True)
 class OperationFacts:
     """What the schema's declarations say of one operation, before it ever runs.
@@ -237,69 +244,92 @@ class OperationFacts:
     public: bool
 
 
-def describe(
-    schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode
-) -> OperationFacts:
-    """Read the declarations behind every field an operation may select (all fragments, skipped
-    or not). The document must be valid for the schema."""
-    fragments = {
-        node.name.value: node
+def describe(schema: GraphQLSchema, document: DocumentNode) -> list[OperationFacts]:
+    """Read the declarations behind every field that each operation, in order, may select (all
+    fragments, skipped or not). The document must be valid for the schema and nest within Python's
+    stack; the work grows with its size alone, however many operations spread one fragment."""
+    reader = _Reader(schema, document)
+    return [
+        reader.facts(node)
         for node in document.definitions
-        if isinstance(node, FragmentDefinitionNode)
-    }
-    root_type = schema.get_root_type(operation.operation)
-    if root_type is None:
-        return OperationFacts((), None, False, False)
-    roots: dict[str, GraphQLField | None] = {}
-    public = operation.operation.value == "query"
-    for depth, name, field in _fields(schema, fragments, operation.selection_set, root_type):
-        if depth == 0:
-            roots[name] = field
-        public = public and _is_public(field)
-    declared = [set(_directives(field)) for field in roots.values() if field is not None]
-    screens = [n for n, f in roots.items() if f is not None and Screen in _directives(f)]
-    return OperationFacts(
-        root_fields=tuple(roots),
-        screen=screens[0] if len(screens) == 1 else None,
-        always_allowed=bool(declared) and all(AlwaysAllowed in names for names in declared),
-        public=public,
-    )
+        if isinstance(node, OperationDefinitionNode)
+    ]
 
 
-def _fields(
-    schema: GraphQLSchema,
-    fragments: dict[str, FragmentDefinitionNode],
-    selections: SelectionSetNode,
-    parent: GraphQLNamedType,
-) -> Iterable[tuple[int, str, GraphQLField | None]]:
-    """Every (depth, name, definition) selected; each named fragment is walked once per depth 0
-    or below, so that a document cannot make this grow beyond its own size."""
-    seen: set[tuple[bool, str]] = set()
-    pending: list[tuple[int, SelectionSetNode, GraphQLNamedType]] = [(0, selections, parent)]
-    while pending:
-        depth, selection_set, parent_type = pending.pop()
-        for node in selection_set.selections:
+@dataclass(slots=True)
+class _Selected:
+    """What a selection set asks for beside others (its fragments' fields too), and whether all of
+    it, to the leaves, is public."""
+
+    fields: dict[str, GraphQLField | None]
+    public: bool
+
+
+class _Reader:
+    """Reads one document; every fragment once."""
+
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
+        self._schema = schema
+        self._public = _PUBLIC.setdefault(schema, {})
+        self._known: dict[str, _Selected] = {}
+        self._fragments = {
+            node.name.value: node
+            for node in document.definitions
+            if isinstance(node, FragmentDefinitionNode)
+        }
+
+    def facts(self, operation: OperationDefinitionNode) -> OperationFacts:
+        root_type = self._schema.get_root_type(operation.operation)
+        if root_type is None:
+            return OperationFacts((), None, False, False)
+        found = self._selected(operation.selection_set, root_type)
+        roots = found.fields
+        declared = [set(_directives(field)) for field in roots.values() if field is not None]
+        screens = [n for n, f in roots.items() if f is not None and Screen in _directives(f)]
+        return OperationFacts(
+            root_fields=tuple(roots),
+            screen=screens[0] if len(screens) == 1 else None,
+            always_allowed=bool(declared) and all(AlwaysAllowed in names for names in declared),
+            public=found.public and operation.operation.value == "query",
+        )
+
+    def _selected(self, selections: SelectionSetNode, parent: GraphQLNamedType) -> _Selected:
+        found = _Selected({}, True)
+        for node in selections.selections:
             if isinstance(node, FieldNode):
-                name = node.name.value
-                field, *implementations = _definitions(schema, parent_type, name)
-                yield depth, name, field
-                yield from ((depth, name, one) for one in implementations)
-                if node.selection_set and field is not None:
-                    pending.append((depth + 1, node.selection_set, get_named_type(field.type)))
-            elif isinstance(node, InlineFragmentNode):
-                condition = node.type_condition
-                target = schema.get_type(condition.name.value) if condition else parent_type
-                if target is not None:
-                    pending.append((depth, node.selection_set, target))
-            elif isinstance(node, FragmentSpreadNode):
-                fragment = fragments.get(node.name.value)
-                visit = (depth == 0, node.name.value)
-                if fragment is None or visit in seen:
-                    continue
-                seen.add(visit)
-                target = schema.get_type(fragment.type_condition.name.value)
-                if target is not None:
-                    pending.append((depth, fragment.selection_set, target))
+                self._add(found, node, parent)
+                continue
+            inner = self._fragment(node, parent)
+            found.fields.update(inner.fields)
+            found.public = found.public and inner.public
+        return found
+
+    def _add(self, found: _Selected, node: FieldNode, parent: GraphQLNamedType) -> None:
+        name = node.name.value
+        field = found.fields[name] = _definition(parent, name)
+        if field is None:
+            return  # `__typename` and other meta fields say nothing of anybody
+        known = self._public.get((parent.name, name))
+        if known is None:
+            known = all(_is_public(one) for one in _definitions(self._schema, parent, name))
+            self._public[parent.name, name] = known
+        found.public = found.public and known
+        if node.selection_set is not None:
+            below = self._selected(node.selection_set, get_named_type(field.type))
+            found.public = found.public and below.public
+
+    def _fragment(self, node: SelectionNode, parent: GraphQLNamedType) -> _Selected:
+        if isinstance(node, InlineFragmentNode):
+            condition = node.type_condition
+            target = self._schema.get_type(condition.name.value) if condition else parent
+            return self._selected(node.selection_set, target or parent)
+        name = cast("FragmentSpreadNode", node).name.value
+        found = self._known.get(name)
+        if found is None:
+            fragment = self._fragments[name]
+            target = self._schema.get_type(fragment.type_condition.name.value)
+            found = self._known[name] = self._selected(fragment.selection_set, target or parent)
+        return found
 
 
 def _definition(parent: GraphQLNamedType, name: str) -> GraphQLField | None:
@@ -337,9 +367,6 @@ def _directives(field: GraphQLField) -> tuple[type, ...]:
 
 
 def _is_public(field: GraphQLField | None) -> bool:
-    """`__typename` and other meta fields have no definition and say nothing of anybody."""
-    if field is None:
-        return True
     batch = batch_of(field)
     if batch is not None:
         return batch.public

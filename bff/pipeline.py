@@ -47,6 +47,8 @@ class Exchange:
         self.calls = CallLog()
         self._rooms = rooms
         self._caller = Caller(rooms.services, arrival, self.calls)
+        self._documents = rooms.documents
+        self._budget = rooms.documents.budget()
         self._token = rooms.authenticator.check(arrival.authorization, self._caller)
         self._context = Context(arrival, self._caller, rooms.revocations.moved)
 
@@ -60,7 +62,7 @@ class Exchange:
         operation = None
         try:
             with self._rooms.services.tracing.step("document") as span:
-                operation = await self._rooms.documents.find(request, self.arrival.client)
+                operation = await self._documents.find(request, self.arrival.client, self._budget)
                 operation.describe(span.set_attribute)
             _check_method(operation, request)
             await self._authenticate(operation)
@@ -75,8 +77,7 @@ class Exchange:
         return envelope
 
     async def _authenticate(self, operation: Operation) -> None:
-        """Sets the viewer. A refused token spares documents that are always allowed: an app must
-        be able to sign in again with a dead token still in its header."""
+        """Sets the viewer. A dead token spares what is always allowed: one must sign in again."""
         try:
             self._caller.viewer = await self._token.viewer()
         except Unauthenticated:

@@ -15,8 +15,8 @@ from rich.console import Console
 
 from core_services.kit.app import build_app, open_database
 from core_services.kit.database import Database
-from core_services.kit.errors import Problem
-from core_services.kit.migrations.run import upgrade
+from core_services.kit.database_failures import FAILURES, explain
+from core_services.kit.migrations.run import current_version, upgrade
 from core_services.kit.seeding import load_seed
 from core_services.kit.server import serve as serve_service
 from core_services.kit.service import Service
@@ -25,6 +25,12 @@ from core_services.kit.settings import ServiceSettings, SettingsError, load_sett
 NAMES = ("accounts", "content", "notifications")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class _ContentUnusable(click.ClickException):
+    """The database is there, what it holds is of no use: told apart from every other failure."""
+
+    exit_code = 3
 
 
 def find_service(name: str) -> Service:
@@ -74,6 +80,10 @@ def serve(name: str, host: str, port: int) -> None:
         serve_service(service, load_settings(service.settings), host, port)
     except SettingsError as failure:
         raise click.ClickException(str(failure)) from failure
+    except OSError as failure:
+        raise click.ClickException(
+            f"{name}: {failure.filename}: {failure.strerror}; correct the setting that names it"
+        ) from failure
 
 
 @main.command()
@@ -82,19 +92,23 @@ def openapi(name: str) -> None:
     """Print the OpenAPI document of NAME as JSON."""
     service = find_service(name)
     # The document depends on no setting: neither files nor database are touched.
-    settings = service.settings.model_construct()
+    settings = service.settings.model_construct(database_url="sqlite+aiosqlite:///unused.db")
     document = build_app(service, settings).openapi()
     click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))
 
 
 async def _prepare(service: Service, settings: ServiceSettings, database: Database) -> None:
     _refuse_in_production(settings)
-    await _migrate(service, settings, database)
+    await upgrade(database, service.versions)
     await _seed(service, settings, database)
 
 
 async def _migrate(service: Service, _: ServiceSettings, database: Database) -> None:
+    before = await current_version(database)
     await upgrade(database, service.versions)
+    now = await current_version(database)
+    did = "already at" if before == now else f"migrated from {before or 'nothing'} to"
+    click.echo(f"{service.name}: {did} version {now}")
 
 
 async def _seed(service: Service, settings: ServiceSettings, database: Database) -> None:
@@ -106,15 +120,21 @@ async def _seed(service: Service, settings: ServiceSettings, database: Database)
         rich.progress.TimeElapsedColumn(),
     )
     console = Console(stderr=True)
-    with rich.progress.Progress(*columns, console=console) as bars:
-        tasks: dict[str, rich.progress.TaskID] = {}
+    bars = rich.progress.Progress(*columns, console=console, transient=True)
+    tasks: dict[str, rich.progress.TaskID] = {}
 
-        def show(label: str, done: int, total: int) -> None:
-            if label not in tasks:
-                tasks[label] = bars.add_task(f"{service.name} {label}", total=total)
-            bars.update(tasks[label], completed=done)
+    def show(label: str, done: int, total: int) -> None:
+        if label not in tasks:
+            if console.is_terminal:
+                bars.start()  # not before there is something to show
+            tasks[label] = bars.add_task(f"{service.name} {label}", total=total)
+        bars.update(tasks[label], completed=done)
 
+    try:
         filled = await load_seed(database, service.seed(), show)
+    finally:
+        if tasks and console.is_terminal:
+            bars.stop()
     console.print(f"{service.name}: {'filled' if filled else 'already filled, left as it is'}")
 
 
@@ -138,8 +158,17 @@ def _with_database(name: str, work: Callable[[Service, Any, Database], Any]) -> 
 
     try:
         asyncio.run(run())
-    except (SettingsError, Problem) as failure:
+    except SettingsError as failure:
         raise click.ClickException(str(failure)) from failure
+    except FAILURES as failure:
+        raise _refusal(find_service(name), failure) from failure
+
+
+def _refusal(service: Service, failure: BaseException) -> click.ClickException:
+    settings = load_settings(service.settings)
+    found = explain(settings.database_url, settings.variable("database_url"), failure)
+    kind = _ContentUnusable if found.content_unusable else click.ClickException
+    return kind(f"{service.name}: {found.message}")
 
 
 if __name__ == "__main__":

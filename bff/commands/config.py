@@ -19,5 +19,8 @@ def check() -> None:
     settings = settings_module.load()
     shown = settings.model_dump(mode="json")
     shown["documents"]["policy"] = settings.policy
-    click.echo(f"# {settings_module.config_file()} and BFF__* variables; all of it is right")
+    click.echo(f"# {settings_module.config_file()} and BFF__* variables:")
+    click.echo("# keys and values are well-formed; files and services were not looked at")
+    if settings.upstreams.key_file is None:
+        click.echo("# `bff serve` will still need upstreams.key_file (BFF__UPSTREAMS__KEY_FILE)")
     click.echo(yaml.safe_dump(shown, sort_keys=False), nl=False)

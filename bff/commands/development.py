@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
@@ -55,11 +58,20 @@ class Layout:
     def log_file(self, name: str) -> Path:
         return self.data / "logs" / f"{name}.log"
 
+    def database(self, service: str) -> Path:
+        """A service's SQLite file, unless the operator named another database."""
+        return self.data / f"{service}.db"
+
+    def has_own_database(self, service: str) -> bool:
+        """Whether the service runs on `database(service)`, and not on one of the operator's."""
+        return not os.environ.get(f"{service.upper()}__DATABASE_URL")
+
     def service_environment(self, service: str) -> dict[str, str]:
         """What one core service is told; what the operator set himself stays."""
         prefix = service.upper()
         own = {
-            f"{prefix}__DATABASE_URL": f"sqlite+aiosqlite:///{self.data}/{service}.db",
+            # Quoted: SQLAlchemy takes the path apart like that of any URL.
+            f"{prefix}__DATABASE_URL": f"sqlite+aiosqlite:///{quote(str(self.database(service)))}",
             f"{prefix}__CALLERS_FILE": str(self.callers_file),
             f"{prefix}__TRACES_FILE": str(self.traces_file(service)),
         }
@@ -79,19 +91,40 @@ class Layout:
         return {**own, **os.environ}
 
     def make_folders(self) -> None:
-        for name in ("keys", "traces", "logs"):
-            (self.data / name).mkdir(parents=True, exist_ok=True)
+        """Raises ConfigError for a data folder that cannot be made or written."""
+        with self.writable():
+            for name in ("keys", "traces", "logs"):
+                (self.data / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @contextmanager
+    def writable(self) -> Iterator[None]:
+        """What the file system refuses in here is a ConfigError with the way out."""
+        try:
+            yield
+        except OSError as error:
+            raise ConfigError(
+                f"the data folder {self.data} cannot be used: {error.filename or self.data}: "
+                f"{error.strerror or error}; make it a folder you may write, or name another "
+                "with --data"
+            ) from error
 
     def make_keys(self) -> None:
         """One private key a BFF, their public halves for the services, and the key that signs
         access tokens. Keys that exist are kept, so that tokens outlive a restart. Raises
-        ConfigError for one that cannot be read."""
+        ConfigError for one that cannot be read or written."""
         public = []
-        for platform in self.settings.platforms:
-            key = _key(self.key_file(platform), f"bff-{platform}")
-            public.append(key.as_dict(private=False))
-        self.callers_file.write_text(json.dumps({"keys": public}))
-        _key(self.signing_key_file, "accounts-1")
+        with self.writable():
+            for platform in self.settings.platforms:
+                key = _key(self.key_file(platform), f"bff-{platform}")
+                public.append(key.as_dict(private=False))
+            self.callers_file.write_text(json.dumps({"keys": public}))
+            _key(self.signing_key_file, "accounts-1")
+
+    def forget_traces(self) -> None:
+        """Delete the spans of earlier runs. Raises ConfigError."""
+        with self.writable():
+            for path in (self.data / "traces").glob("*.jsonl"):
+                path.unlink()
 
 
 def layout(settings: Settings, port_base: int, data: Path) -> Layout:

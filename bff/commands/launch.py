@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 
 from bff.commands.development import Layout
 from bff.commands.processes import Child, Children
 from bff.errors import ConfigError
+
+# The exit code of `core_services` when what the database file holds cannot be used.
+UNUSABLE_CONTENT = 3
 
 
 def prepare(where: Layout, service: str, *, quiet: bool = False) -> None:
@@ -17,10 +21,17 @@ def prepare(where: Layout, service: str, *, quiet: bool = False) -> None:
         command, env=where.service_environment(service), check=False, capture_output=quiet
     )
     if done.returncode != 0:
-        said = done.stderr.decode(errors="replace") if quiet else "see above"
+        said = done.stderr.decode(errors="replace").strip() if quiet else "it said why above"
         raise ConfigError(
-            f"preparing the {service} database failed ({said}); `rm -r {where.data}` starts afresh"
+            f"the {service} database is not prepared ({said}){_afresh(where, service, done)}"
         )
+
+
+def _afresh(where: Layout, service: str, done: subprocess.CompletedProcess[bytes]) -> str:
+    """Only a file that we made ourselves, and that is of no use, is anybody told to delete."""
+    if done.returncode != UNUSABLE_CONTENT or not where.has_own_database(service):
+        return ""
+    return f"; `rm {shlex.quote(str(where.database(service)))}` starts it afresh"
 
 
 def start_service(where: Layout, children: Children, service: str) -> Child:

@@ -12,7 +12,7 @@ from bff import config as settings_module
 from bff.config import PlatformConfig
 from bff.errors import ConfigError
 from persisted_queries import pack as packing
-from persisted_queries.manifest import ManifestError
+from persisted_queries.manifest import ManifestError, parse_manifest, read_manifest
 
 APP_FILE = "app.json"
 OPERATIONS = "operations"
@@ -32,20 +32,44 @@ class App:
 @click.command()
 @click.argument("platform", required=False)
 @click.option("--write", is_flag=True, help="Write the manifests instead of printing.")
-def pack(platform: str | None, write: bool) -> None:
+@click.option("--replace", is_flag=True, help="Write over a release that nobody has shipped yet.")
+def pack(platform: str | None, write: bool, replace: bool) -> None:
     """Print the manifest of PLATFORM's newest release, of every platform's by default."""
     platforms = settings_module.load().platforms
     if platform is not None and platform not in platforms:
         raise ConfigError(f"no platform '{platform}'; the settings name {', '.join(platforms)}")
-    for name in [platform] if platform else platforms:
-        app = read_app(platforms[name])
-        text = packed(app)
-        if write:
-            app.manifest.parent.mkdir(parents=True, exist_ok=True)
-            app.manifest.write_text(text, encoding="utf-8")
-            click.echo(f"wrote {app.manifest}")
-        else:
-            click.echo(text, nl=False)
+    apps = [read_app(platforms[name]) for name in ([platform] if platform else platforms)]
+    texts = [packed(app) for app in apps]
+    if not write:
+        click.echo("".join(texts), nl=False)
+        return
+    if not replace:  # all are looked at before one is written
+        for app, text in zip(apps, texts, strict=True):
+            refuse_other_documents(app, text)
+    for app, text in zip(apps, texts, strict=True):
+        app.manifest.parent.mkdir(parents=True, exist_ok=True)
+        app.manifest.write_text(text, encoding="utf-8")
+        click.echo(f"wrote {app.manifest}")
+
+
+def refuse_other_documents(app: App, text: str) -> None:
+    """An app that was shipped sends its documents for ever: none of a release that is there may go
+    or change. Raises ConfigError."""
+    if not app.manifest.exists():
+        return
+    try:
+        written = read_manifest(app.manifest)
+        now = {one.id: one.body for one in parse_manifest(text.encode(), "packed").operations}
+    except (ManifestError, OSError) as error:
+        raise ConfigError(f"{error}; --replace writes it anew") from error
+    others = [one.name for one in written.operations if now.get(one.id) != one.body]
+    if others:
+        raise ConfigError(
+            f"{app.release} has {len(others)} other document{'s' if len(others) > 1 else ''} "
+            f"({', '.join(others)}): {app.manifest}; name the next release in "
+            f"{app.operations.with_name(APP_FILE)}, or --replace while it is unreleased "
+            "(make manifests ARGS=--replace)"
+        )
 
 
 def read_app(config: PlatformConfig) -> App:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 from types import FrameType
@@ -13,7 +14,9 @@ from bff import config as settings_module
 from bff.app import build
 from bff.commands.development import DEFAULT_PORT_BASE
 from bff.config import Settings
-from bff.errors import ConfigError
+from bff.edge.answer import error_answer
+from bff.edge.protocol import MAX_HEADERS, limited
+from bff.errors import BadRequest, ConfigError, RequestTooLarge
 from bff.telemetry import logs
 
 
@@ -41,7 +44,8 @@ def _server_config(app: object, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         loop="uvloop",
-        http="httptools",
+        http=_protocol(settings.edge.max_head_bytes),
+        headers=[("x-content-type-options", "nosniff")],  # on every answer, refusals included
         ws="none",
         lifespan="on",
         access_log=False,
@@ -50,6 +54,20 @@ def _server_config(app: object, settings: Settings) -> uvicorn.Config:
         server_header=False,
         timeout_graceful_shutdown=settings.edge.shutdown_grace_s,
     )
+
+
+def _protocol(max_head_bytes: int) -> type[asyncio.Protocol]:
+    """HTTP/1.1 within the limits; what it refuses never reaches the application."""
+    too_large = (
+        f"request line and headers are larger than {max_head_bytes} bytes or more than "
+        f"{MAX_HEADERS} headers; send fewer and shorter ones, and variables in a body"
+    )
+    unread = "the request is no HTTP/1.1 that can be read; check request line, headers and chunks"
+    refusals = {
+        431: error_answer(431, RequestTooLarge.code, too_large).body,
+        400: error_answer(400, BadRequest.code, unread).body,
+    }
+    return limited(max_head_bytes, "application/json; charset=utf-8", refusals)
 
 
 def listen(host: str, port: int) -> socket.socket:

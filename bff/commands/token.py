@@ -56,8 +56,9 @@ def access_token(where: Layout, handle: str = DEMO_HANDLE) -> str:
         ) from error
     if answer.status_code != 200:
         raise ConfigError(
-            f"accounts refused to sign '{handle}' in ({answer.status_code}): {_reason(answer)}; "
-            f"seeded handles have the demonstration password, '{DEMO_HANDLE}' always exists"
+            f"accounts refused to sign '{handle}' in ({answer.status_code}): "
+            f"{_reason(answer).rstrip('. ')}; seeded handles have the demonstration "
+            f"password, '{DEMO_HANDLE}' always exists"
         )
     return str(answer.json()["access_token"])
 

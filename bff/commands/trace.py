@@ -24,11 +24,17 @@ def trace(trace_id: str | None, data: Path) -> None:
     """Draw the trace TRACE_ID (the newest of a gateway by default) from the files of `bff up`."""
     spans = list(_read(data / "traces"))
     if not spans:
-        raise ConfigError(f"no spans in {data / 'traces'}; run `bff up` and ask it something")
+        raise ConfigError(
+            f"no spans in {data / 'traces'}; run `bff up` and ask it something; spans are written "
+            "every few seconds"
+        )
     wanted = _hex(trace_id) if trace_id else newest(spans)
     members = [span for span in spans if _hex(span["context"]["trace_id"]) == wanted]
     if not members:
-        raise ConfigError(f"no span of trace {wanted} in {data / 'traces'}")
+        raise ConfigError(
+            f"no span of trace {wanted} in {data / 'traces'}; spans are written every few seconds: "
+            "try again, or name another trace (log line `answered`)"
+        )
     Console().print(draw(members))
 
 
@@ -43,7 +49,8 @@ def draw(spans: list[dict[str, Any]]) -> Tree:
     """The spans of one trace under their parents, by start time."""
     known = {span["context"]["span_id"] for span in spans}
     ordered = sorted(spans, key=lambda span: str(span["start_time"]))
-    tree = Tree(f"trace {_hex(spans[0]['context']['trace_id'])}")
+    began = _instant(ordered[0]["start_time"])
+    tree = Tree(f"trace {_hex(ordered[0]['context']['trace_id'])}  [dim]{began:%F %T} UTC[/dim]")
     branches: dict[str, Tree] = {}
     roots = [span for span in ordered if span["parent_id"] not in known]
     pending = [(span, tree) for span in roots]

@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 
 from bff import config as settings_module
+from bff.commands.data_lock import alone
 from bff.commands.development import DEFAULT_DATA, DEFAULT_PORT_BASE, SERVICES, Layout, layout
 from bff.commands.first_screens import ask_home_screens, show
 from bff.commands.launch import prepare, start_bff, start_service
@@ -33,19 +34,19 @@ def up(once: bool, port_base: int, data: Path) -> None:
     """Start every service and gateway, show each platform's home screen, serve until Ctrl-C."""
     where = layout(settings_module.load(), port_base, data)
     _check_ports(where)
-    where.make_folders()
-    where.make_keys()
-    for path in (where.data / "traces").glob("*.jsonl"):
-        path.unlink()
-    for service in SERVICES:
-        prepare(where, service)
-    _stop_on_signals()
-    with Children() as children:
-        try:
-            well = _run(where, children, once)
-        except KeyboardInterrupt:
-            well = not once  # stopped before the proof that --once is about
-        console.print("stopping …")
+    with alone(where):
+        where.make_folders()
+        where.make_keys()
+        where.forget_traces()
+        for service in SERVICES:
+            prepare(where, service)
+        _stop_on_signals()
+        with Children() as children:
+            try:
+                well = _run(where, children, once)
+            except KeyboardInterrupt:
+                well = not once  # stopped before the proof that --once is about
+            console.print("stopping …")
     if not well:
         sys.exit(1)
 
@@ -76,9 +77,11 @@ def _check_ports(where: Layout) -> None:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError as error:
+                base = _other(where)
                 raise ConfigError(
                     f"port {port} for {name} cannot be used ({error.strerror}); stop what uses "
-                    f"it, or take another block: make run ARGS='--port-base {_other(where)}'"
+                    f"it, or take another block with data of its own: "
+                    f"make run ARGS='--port-base {base} --data {DEFAULT_DATA}/{base}'"
                 ) from error
 
 

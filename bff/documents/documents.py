@@ -21,6 +21,7 @@ from cachetools import LRUCache
 from graphql import DocumentNode, GraphQLSchema
 
 from bff.config import DocumentsConfig, Policy
+from bff.documents.budget import Budget
 from bff.documents.facts import describe
 from bff.documents.model import Document, Operation
 from bff.documents.normalise import normalised_key
@@ -48,12 +49,17 @@ TEXT_REFUSED = "document_text_refused"
 UNKNOWN_ID = "document_unknown_id"
 UNREGISTERED = "document_unregistered"
 
-# The text cache is bounded in tokens, as memory is: `text_cache_entries` documents of this size.
-TOKENS_PER_ENTRY = 200
+# What an entry of the text cache takes beside its document, in bytes: rather too many.
+PER_ENTRY = 1_024
 SHOWN_ID = 80
 NOBODY = ClientIdentity()
 
 log = logger(__name__)
+
+
+def _held(document: Document) -> int:
+    """What the text cache keeps alive for an entry: a registered document is there anyway."""
+    return PER_ENTRY + document.held
 
 
 def _uncounted(_event: str) -> None:
@@ -87,8 +93,7 @@ class Documents:
         self._preparer = Preparer(schema, config, development, describe)
         self._registered = RegisteredDocuments((), self._preparer)
         self._by_text: LRUCache[str, Document] = LRUCache(
-            maxsize=config.text_cache_entries * TOKENS_PER_ENTRY,
-            getsizeof=lambda document: max(TOKENS_PER_ENTRY, document.tokens),
+            maxsize=config.text_cache_bytes, getsizeof=_held
         )
 
     def __len__(self) -> int:
@@ -118,47 +123,65 @@ class Documents:
             )
         return (*self._registered.problems, *warnings)
 
-    async def find(self, request: OperationRequest, client: ClientIdentity = NOBODY) -> Operation:
-        """The operation a request means.
+    def budget(self) -> Budget:
+        """What the unregistered operations of one exchange may cost: as much as a single one."""
+        return Budget(self._config.max_cost)
+
+    async def find(
+        self,
+        request: OperationRequest,
+        client: ClientIdentity = NOBODY,
+        budget: Budget | None = None,
+    ) -> Operation:
+        """The operation a request means; if unregistered, `budget` is charged with its cost.
 
         Raises PersistedQueryNotFound, PersistedQueryMismatch, DocumentNotRegistered,
         DocumentTextNotRegistered, DocumentIdRequired, ParseFailed, ValidationFailed, BadRequest.
         """
-        document = await self._document(request, client)
-        return document.choose(request.operation_name, names_shown=self._development)
+        budget = budget or self.budget()
+        async with budget.member():
+            document = await self._document(request, client, budget)
+            found = document.choose(request.operation_name, names_shown=self._development)
+            if not found.registered:
+                budget.charge(found.definition, found.size)
+        return found
 
-    async def _document(self, request: OperationRequest, client: ClientIdentity) -> Document:
+    async def _document(
+        self, request: OperationRequest, client: ClientIdentity, budget: Budget
+    ) -> Document:
         text = request.text
         document_id = canonical(request.document_id) if request.document_id else None
         if text is None:
             if document_id is None:
                 raise BadRequest("the request names no document; send documentId or query")
-            return self._registered.by_id(document_id) or await self._by_id(document_id, client)
+            return self._registered.by_id(document_id) or await self._by_id(
+                document_id, client, budget
+            )
         if self._policy == "ids_only":
             self._count(TEXT_REFUSED)
             raise DocumentIdRequired("GraphQL text is not accepted here; send documentId alone")
         if document_id is None:
-            return self._from_text(text, text_hash(text), client)
+            return await self._from_text(text, text_hash(text), client, budget)
         hashed = text_hash(text)
         document = self._registered.by_id(document_id)
         if document is not None:
-            if self._registered_text(text, hashed) is not document:
+            if await self._registered_text(text, hashed, budget) is not document:
                 self._refuse_mismatch("the id is registered for another text; send the id alone")
             return document
         self._check_claim(document_id, hashed, request.apq)
-        found = self._from_text(text, hashed, client)
+        found = await self._from_text(text, hashed, client, budget)
         if request.apq and self._policy == "open":
             await self._keep(text, hashed)
         return found
 
-    async def _by_id(self, document_id: str, client: ClientIdentity) -> Document:
+    async def _by_id(self, document_id: str, client: ClientIdentity, budget: Budget) -> Document:
         """An id no release declared. Only `open` may still know it, from APQ."""
         if self._policy == "open":
             hashed = document_id.removeprefix("sha256:")
             text = await self._kept(hashed) if is_sha256(hashed) else None
             if text is None:
                 raise PersistedQueryNotFound
-            return self._from_text(text, hashed, client)
+            return await self._from_text(text, hashed, client, budget)
         self._count(UNKNOWN_ID)
         log.warning("document_unknown_id", id=document_id[:SHOWN_ID], client=client.name)
         if self._policy == "log_unknown":
@@ -168,18 +191,24 @@ class Documents:
             "no release of this platform registered this document; publish the release first"
         )
 
-    def _from_text(self, text: str, hashed: str, client: ClientIdentity) -> Document:
-        document = self._by_text.get(hashed) or self._registered.by_hash(hashed)
+    async def _from_text(
+        self, text: str, hashed: str, client: ClientIdentity, budget: Budget
+    ) -> Document:
+        document = self._seen(hashed)
         if document is None:
-            document = self._first_seen(text, hashed)
+            async with budget.turn():  # another member may have sent the same text
+                document = self._seen(hashed) or self._first_seen(text, hashed)
         if not document.registered and self._policy == "log_unknown":
             self._count(UNREGISTERED)
             log.warning("document_unregistered", hash=hashed, client=client.name)
         return document
 
+    def _seen(self, hashed: str) -> Document | None:
+        return self._by_text.get(hashed) or self._registered.by_hash(hashed)
+
     def _first_seen(self, text: str, hashed: str) -> Document:
         if self._policy == "registered":
-            found = self._registered_text(text, hashed)
+            found = self._recognised(text, hashed)
             if found is None:
                 self._count(TEXT_REFUSED)
                 raise DocumentTextNotRegistered(
@@ -191,11 +220,16 @@ class Documents:
         document = self._registered.by_key(normalised_key(ast))
         return self._cached(hashed, document or self._preparer.unregistered(text, ast))
 
-    def _registered_text(self, text: str, hashed: str) -> Document | None:
+    async def _registered_text(self, text: str, hashed: str, budget: Budget) -> Document | None:
         """The registered document this text is, whatever its layout."""
-        known = self._registered.by_hash(hashed) or self._by_text.get(hashed)
-        if known is not None:
-            return known if known.registered else None
+        known = self._seen(hashed)
+        if known is None:
+            async with budget.turn():
+                known = self._seen(hashed) or self._recognised(text, hashed)
+        return known if known is not None and known.registered else None
+
+    def _recognised(self, text: str, hashed: str) -> Document | None:
+        """The registered document of another layout."""
         try:
             ast = self._parse(text)
         except RequestError:
@@ -210,7 +244,7 @@ class Documents:
         )
 
     def _cached(self, hashed: str, document: Document) -> Document:
-        if max(TOKENS_PER_ENTRY, document.tokens) <= self._by_text.maxsize:
+        if _held(document) <= self._by_text.maxsize:
             self._by_text[hashed] = document
         return document
 

@@ -15,8 +15,9 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLNamedType,
+    GraphQLSchema,
     InlineFragmentNode,
-    IntValueNode,
     Location,
     Node,
     OperationDefinitionNode,
@@ -24,25 +25,25 @@ from graphql import (
     SelectionSetNode,
     Token,
     TokenKind,
-    VariableNode,
+    get_named_type,
 )
 
 from bff.config import DocumentsConfig
+from bff.documents.pages import CEILING, Pages
 
 # Brackets of any kind, and selection sets with fragments followed: rules and executor recurse with
 # both, and Python's stack is shared with whoever called. Holds for registered documents too.
 MAX_NESTING = 50
 MAX_DIRECTIVES = 50
-# A page size that is only known at run time counts as this many.
-ASSUMED_PAGE = 20
-PAGE_SIZES = frozenset({"first", "last", "limit", "pageSize"})
+# Of one document, chosen or not: each is validated, and a fragment is merged anew in each of them.
+MAX_OPERATIONS = 10
+# What a tool asks of the schema is one field, or `__schema` beside `__type`.
+MAX_INTROSPECTIONS = 2
 INTROSPECTION = frozenset({"__schema", "__type"})
-# Fragments that spread each other twice grow as 2^n: no need to know by how much it is too large.
-CEILING = 10**9
 
 _OPENING = (TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L)
-_UNCOUNTED = (TokenKind.SOF, TokenKind.EOF, TokenKind.COMMENT)
 _CLOSING = (TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R)
+_UNCOUNTED = (TokenKind.SOF, TokenKind.EOF, TokenKind.COMMENT)
 
 ErrorEntry = dict[str, Any]
 
@@ -54,22 +55,24 @@ class Size(NamedTuple):
     nesting: int = 0
     aliases: int = 0
     cost: int = 0
+    introspections: int = 0
 
 
 class Measured(NamedTuple):
     """What there is to judge. `tokens` leaves out comments; the tokens named are the first beyond
     a limit, if any.
 
-    Depth is fields below fields; aliases and cost count a fragment wherever it is spread. Cost is
-    one a field, times the page sizes (`first`, `last`, `limit`) above it. With free introspection
-    `__schema` and `__type` have neither depth nor cost below them: the tools of development send
-    documents deeper than any screen.
+    Depth is fields below fields; aliases, cost and introspections (`__schema`, `__type`) count a
+    fragment wherever it is spread. Cost is one a field, times the sizes of the pages and lists
+    above it (`Pages`). With free introspection there is neither depth nor cost below `__schema`
+    and `__type`: the tools of development send documents deeper than any screen.
     """
 
     tokens: int
     too_deep: Token | None
     too_many_directives: Token | None
-    sizes: Sequence[tuple[Node, Size]]
+    operations: Sequence[tuple[OperationDefinitionNode, Size]]
+    fragments: Sequence[tuple[FragmentDefinitionNode, Size]]
 
 
 class _Spread(NamedTuple):
@@ -89,35 +92,94 @@ class _Own:
     nesting: int = 0
     aliases: int = 0
     cost: int = 0
+    introspections: int = 0
     spreads: list[_Spread] = field(default_factory=list)
 
 
 class _Visit(NamedTuple):
     selections: SelectionSetNode
+    parent: GraphQLNamedType | None
     depth: int
     nesting: int
     times: int
 
 
-def measure(document: DocumentNode, free_introspection: bool) -> Measured:
-    """Measure a parsed document once, before anything else looks at it."""
-    found = _scan(document)
-    definitions = [
-        node
-        for node in document.definitions
-        if isinstance(node, OperationDefinitionNode | FragmentDefinitionNode)
-    ]
-    own = [_own(node.selection_set, free_introspection) for node in definitions]
-    fragments = {
-        node.name.value: size
-        for node, size in zip(definitions, own, strict=True)
-        if isinstance(node, FragmentDefinitionNode)
-    }
+class Measure:
+    """Measures documents of one schema. They need not be valid: what the schema does not know
+    counts by its text alone."""
+
+    def __init__(self, schema: GraphQLSchema, free_introspection: bool) -> None:
+        self._schema = schema
+        self._pages = Pages(schema)
+        self._free_introspection = free_introspection
+
+    def __call__(self, document: DocumentNode) -> Measured:
+        """Measure a parsed document once, before anything else looks at it."""
+        nodes = document.definitions
+        operations = [
+            (node, self._own(node)) for node in nodes if isinstance(node, OperationDefinitionNode)
+        ]
+        fragments = [
+            (node, self._own(node)) for node in nodes if isinstance(node, FragmentDefinitionNode)
+        ]
+        known = _resolved({node.name.value: own for node, own in fragments})
+        return Measured(
+            *_scan(document),
+            [(node, _total(own, known)) for node, own in operations],
+            [(node, _total(own, known)) for node, own in fragments],
+        )
+
+    def _own(self, definition: OperationDefinitionNode | FragmentDefinitionNode) -> _Own:
+        own = _Own()
+        if isinstance(definition, OperationDefinitionNode):
+            root: GraphQLNamedType | None = self._schema.get_root_type(definition.operation)
+        else:
+            root = self._pages.named(definition.type_condition.name.value)
+        pending = [_Visit(definition.selection_set, root, 1, 1, 1)]
+        while pending:
+            visit = pending.pop()
+            own.nesting = max(own.nesting, visit.nesting)
+            for node in visit.selections.selections:
+                if isinstance(node, FieldNode):
+                    below = self._count(own, node, visit)
+                    if node.selection_set is not None:
+                        pending.append(below._replace(selections=node.selection_set))
+                else:
+                    self._follow(own, node, visit, pending)
+        return own
+
+    def _count(self, own: _Own, node: FieldNode, visit: _Visit) -> _Visit:
+        """Add one field; returns how what is below it counts."""
+        own.aliases += node.alias is not None
+        own.cost = min(CEILING, own.cost + visit.times)
+        if visit.times:
+            own.depth = max(own.depth, visit.depth)
+        introspects = node.name.value in INTROSPECTION
+        own.introspections += introspects
+        field = self._pages.field(visit.parent, node.name.value)
+        times = 0
+        if not (introspects and self._free_introspection):
+            times = min(CEILING, visit.times * self._pages.times(visit.parent, field, node))
+        below = get_named_type(field.type) if field is not None else None
+        return _Visit(visit.selections, below, visit.depth + 1, visit.nesting + 1, times)
+
+    def _follow(self, own: _Own, node: SelectionNode, visit: _Visit, pending: list[_Visit]) -> None:
+        """A fragment adds nesting, but no depth: its fields stand beside those around it."""
+        nesting = visit.nesting + 1
+        if isinstance(node, InlineFragmentNode):
+            condition = node.type_condition
+            parent = self._pages.named(condition.name.value) if condition else visit.parent
+            inner = visit._replace(selections=node.selection_set, parent=parent, nesting=nesting)
+            pending.append(inner)
+        elif isinstance(node, FragmentSpreadNode):
+            own.spreads.append(_Spread(node.name.value, visit.depth, nesting, visit.times))
+
+
+def _resolved(fragments: Mapping[str, _Own]) -> dict[str, Size]:
     known: dict[str, Size] = {}
     for name in fragments:
         _resolve(name, fragments, known)
-    sizes = [(node, _total(size, known)) for node, size in zip(definitions, own, strict=True)]
-    return Measured(*found, sizes)
+    return known
 
 
 def unsafe(found: Measured) -> list[ErrorEntry]:
@@ -127,7 +189,7 @@ def unsafe(found: Measured) -> list[ErrorEntry]:
         return [_entry(f"nests brackets deeper than {MAX_NESTING}", where.line, where.column)]
     return [
         _too_large("nests fields and fragments {} deep", size.nesting, MAX_NESTING, definition)
-        for definition, size in found.sizes
+        for definition, size in (*found.operations, *found.fragments)
         if size.nesting > MAX_NESTING
     ]
 
@@ -139,13 +201,17 @@ def exceeded(found: Measured, config: DocumentsConfig) -> list[ErrorEntry]:
     """
     if found.tokens > config.max_tokens:
         return [_entry(f"has more than {config.max_tokens} tokens", 1, 1)]
+    operations = found.operations
     errors = []
+    if len(operations) > MAX_OPERATIONS:
+        first, _ = operations[MAX_OPERATIONS]
+        return [_too_large("has {} operations", len(operations), MAX_OPERATIONS, first)]
     if found.too_many_directives is not None:
         where = found.too_many_directives
         errors.append(
             _entry(f"has more than {MAX_DIRECTIVES} directives", where.line, where.column)
         )
-    operations = [one for one in found.sizes if isinstance(one[0], OperationDefinitionNode)]
+    errors += _introspections(operations)
     for definition, size in operations:
         for what, value, limit in (
             ("has depth {}", size.depth, config.max_depth),
@@ -155,6 +221,27 @@ def exceeded(found: Measured, config: DocumentsConfig) -> list[ErrorEntry]:
             if value > limit:
                 errors.append(_too_large(what, value, limit, definition))
     return errors
+
+
+def spent(definition: Node, max_cost: int) -> ErrorEntry:
+    """Why an operation within every limit of its own is refused beside others."""
+    line, column = _place(definition.loc)
+    problem = (
+        f"costs more than is left of {max_cost}, or of {MAX_INTROSPECTIONS} times __schema and "
+        "__type, for all unregistered operations of one request"
+    )
+    return _entry(problem, line, column)
+
+
+def _introspections(operations: Sequence[tuple[OperationDefinitionNode, Size]]) -> list[ErrorEntry]:
+    """Nothing below them counts, so they are counted, over all operations together."""
+    total = 0
+    for definition, size in operations:
+        total += size.introspections
+        if total > MAX_INTROSPECTIONS:
+            what = "asks {} times for __schema or __type"
+            return [_too_large(what, total, MAX_INTROSPECTIONS, definition)]
+    return []
 
 
 def _scan(document: DocumentNode) -> tuple[int, Token | None, Token | None]:
@@ -182,56 +269,6 @@ def _scan(document: DocumentNode) -> tuple[int, Token | None, Token | None]:
     return tokens, too_deep, too_many
 
 
-def _own(selections: SelectionSetNode, free_introspection: bool) -> _Own:
-    own = _Own()
-    pending = [_Visit(selections, 1, 1, 1)]
-    while pending:
-        visit = pending.pop()
-        own.nesting = max(own.nesting, visit.nesting)
-        for node in visit.selections.selections:
-            if isinstance(node, FieldNode):
-                below = _count(own, node, visit, free_introspection)
-                if node.selection_set is not None:
-                    pending.append(below._replace(selections=node.selection_set))
-            else:
-                _follow(own, node, visit, pending)
-    return own
-
-
-def _count(own: _Own, node: FieldNode, visit: _Visit, free_introspection: bool) -> _Visit:
-    """Add one field; returns how what is below it counts."""
-    own.aliases += node.alias is not None
-    own.cost = min(CEILING, own.cost + visit.times)
-    if visit.times:
-        own.depth = max(own.depth, visit.depth)
-    free = free_introspection and node.name.value in INTROSPECTION
-    times = 0 if free else min(CEILING, visit.times * _page_size(node))
-    return _Visit(visit.selections, visit.depth + 1, visit.nesting + 1, times)
-
-
-def _follow(own: _Own, node: SelectionNode, visit: _Visit, pending: list[_Visit]) -> None:
-    """A fragment adds nesting, but no depth: its fields stand beside those around it."""
-    below = visit.nesting + 1
-    if isinstance(node, InlineFragmentNode):
-        pending.append(visit._replace(selections=node.selection_set, nesting=below))
-    elif isinstance(node, FragmentSpreadNode):
-        own.spreads.append(_Spread(node.name.value, visit.depth, below, visit.times))
-
-
-def _page_size(node: FieldNode) -> int:
-    size = 1
-    for argument in node.arguments or ():
-        if argument.name.value not in PAGE_SIZES:
-            continue
-        value = argument.value
-        if isinstance(value, IntValueNode):
-            digits = value.value
-            size = max(size, int(digits) if len(digits) < len(str(CEILING)) else CEILING)
-        elif isinstance(value, VariableNode):
-            size = max(size, ASSUMED_PAGE)
-    return size
-
-
 def _resolve(start: str, fragments: Mapping[str, _Own], known: dict[str, Size]) -> None:
     """Sizes of a fragment and all it spreads, deepest first, without recursion. A spread that
     closes a cycle adds nothing: validation refuses the cycle itself."""
@@ -253,23 +290,29 @@ def _resolve(start: str, fragments: Mapping[str, _Own], known: dict[str, Size]) 
 
 def _total(own: _Own, known: Mapping[str, Size]) -> Size:
     depth, nesting, aliases, cost = own.depth, own.nesting, own.aliases, own.cost
+    introspections = own.introspections
     for spread in own.spreads:
         size = known.get(spread.name, Size())
         nesting = max(nesting, spread.nesting + size.nesting - 1)
         aliases = min(CEILING, aliases + size.aliases)
+        introspections = min(CEILING, introspections + size.introspections)
         cost = min(CEILING, cost + spread.times * size.cost)
         if spread.times and size.depth:
             depth = max(depth, spread.depth + size.depth - 1)
-    return Size(depth, nesting, aliases, cost)
+    return Size(depth, nesting, aliases, cost, introspections)
 
 
 def _too_large(what: str, value: int, limit: int, definition: Node) -> ErrorEntry:
     shown = f"more than {CEILING - 1}" if value >= CEILING else str(value)
-    location: Location | None = definition.loc
-    line, column = (1, 1)
-    if location is not None:
-        line, column = location.start_token.line, location.start_token.column
+    line, column = _place(definition.loc)
     return _entry(f"{what.format(shown)}, {limit} is the limit", line, column)
+
+
+def _place(location: Location | None) -> tuple[int, int]:
+    if location is None:
+        return 1, 1
+    found = location.source.get_location(location.start)
+    return found.line, found.column
 
 
 def _entry(problem: str, line: int, column: int) -> ErrorEntry:

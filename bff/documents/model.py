@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from graphql import DocumentNode, OperationDefinitionNode
 
 from bff.documents.facts import OperationFacts
+from bff.documents.limits import Size
 from bff.errors import ValidationFailed
 from bff.request import OperationType
 from bff.telemetry.spans import Attribute
@@ -29,6 +30,7 @@ class Operation:
     document_ast: DocumentNode
     registered: bool
     facts: OperationFacts
+    size: Size
 
     def describe(self, set_attribute: Callable[[str, str | bool], object]) -> None:
         """Tell a span which operation this is."""
@@ -42,14 +44,14 @@ class Operation:
 @dataclass(frozen=True, slots=True, eq=False)
 class Document:
     """A valid document. `operations` is keyed by name, "" for the anonymous one; `tokens` is how
-    many the text has, a measure of the memory it takes."""
+    many the text has; `held` is the memory an unregistered one takes, in bytes."""
 
     hash: str
-    text: str
     ast: DocumentNode
     operations: Mapping[str, Operation]
     registered: bool
     tokens: int
+    held: int = 0
 
     def choose(self, name: str | None, names_shown: bool) -> Operation:
         """The operation a request means (GraphQL spec, Executing Requests, GetOperation); an empty

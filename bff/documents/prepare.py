@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from graphql import (
@@ -13,7 +13,6 @@ from graphql import (
     GraphQLSchema,
     GraphQLSyntaxError,
     NoSchemaIntrospectionCustomRule,
-    OperationDefinitionNode,
     OverlappingFieldsCanBeMergedRule,
     ValidationContext,
     parse,
@@ -24,10 +23,11 @@ from graphql import (
 from bff.config import DocumentsConfig
 from bff.documents import limits
 from bff.documents.facts import OperationFacts, describe
+from bff.documents.memory import lighten
 from bff.documents.model import Document, Operation
 from bff.errors import ParseFailed, ValidationFailed
 
-Describe = Callable[[GraphQLSchema, DocumentNode, OperationDefinitionNode], OperationFacts]
+Describe = Callable[[GraphQLSchema, DocumentNode], Sequence[OperationFacts]]
 
 MAX_ERRORS = 10
 MAX_MESSAGE = 300
@@ -66,6 +66,7 @@ class Preparer:
         self._config = config
         self._development = development
         self._describe = describe
+        self._measure = limits.Measure(schema, free_introspection=development)
         extra = () if development else (NoSchemaIntrospectionCustomRule,)
         self._rules: tuple[type[ASTValidationRule], ...] = (*specified_rules, *extra)
         self._bounded_rules = tuple(
@@ -95,21 +96,33 @@ class Preparer:
 
         Raises ParseFailed, ValidationFailed.
         """
-        return self._prepared(self.parse(text, None), text, document_id)
+        ast = self.parse(text, None)
+        found = self._measure(ast)
+        _refuse(limits.unsafe(found))
+        self._validate(ast, self._rules)
+        hashed = text_hash(text)
+        return Document(
+            hashed, ast, self._operations(ast, hashed, document_id, found), True, found.tokens
+        )
 
     def unregistered(self, text: str, ast: DocumentNode) -> Document:
-        """Prepare anybody's document, already parsed. Raises ValidationFailed."""
-        return self._prepared(ast, text, None)
+        """Prepare anybody's document, already parsed; its tokens are gone then.
 
-    def _prepared(self, ast: DocumentNode, text: str, document_id: str | None) -> Document:
-        found = limits.measure(ast, free_introspection=self._development)
-        registered = document_id is not None
+        Raises ValidationFailed.
+        """
+        found = self._measure(ast)
         _refuse(limits.unsafe(found))
-        if not registered:
-            _refuse(limits.exceeded(found, self._config))
-        self._validate(ast, self._rules if registered else self._bounded_rules)
+        _refuse(limits.exceeded(found, self._config))
+        self._validate(ast, self._bounded_rules)
         hashed = text_hash(text)
-        operations = {
+        operations = self._operations(ast, hashed, None, found)
+        return Document(hashed, ast, operations, False, found.tokens, held=lighten(ast))
+
+    def _operations(
+        self, ast: DocumentNode, hashed: str, document_id: str | None, found: limits.Measured
+    ) -> dict[str, Operation]:
+        described = self._describe(self._schema, ast)
+        return {
             node.name.value if node.name else "": Operation(
                 document_hash=hashed,
                 document_id=document_id or f"sha256:{hashed}",
@@ -117,13 +130,12 @@ class Preparer:
                 type=node.operation.value,
                 definition=node,
                 document_ast=ast,
-                registered=registered,
-                facts=self._describe(self._schema, ast, node),
+                registered=document_id is not None,
+                facts=facts,
+                size=size,
             )
-            for node in ast.definitions
-            if isinstance(node, OperationDefinitionNode)
+            for (node, size), facts in zip(found.operations, described, strict=True)
         }
-        return Document(hashed, text, ast, operations, registered, found.tokens)
 
     def _validate(self, ast: DocumentNode, rules: Collection[type[ASTValidationRule]]) -> None:
         errors = validate(

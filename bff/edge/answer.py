@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import orjson
 
@@ -33,6 +34,7 @@ class Answer:
     operations: int = 0
     upstream_calls: int = 0
     client: ClientIdentity | None = None
+    field_codes: Mapping[str, int] = field(default_factory=dict)
 
 
 def json_answer(status: int, value: object, *headers: Header) -> Answer:
@@ -78,6 +80,7 @@ class Framer:
         scope = self._cache.scope(envelope, safe=head.safe)
         caching = self._cache.headers(scope)
         answer = Answer(status_of(envelope.code, media), [CONTENT_TYPE[media], *caching], body)
+        answer.field_codes = _field_codes((envelope,))
         if envelope.code is not None:
             answer.codes = (envelope.code,)
             if answer.status == 405:
@@ -85,7 +88,8 @@ class Framer:
         elif head.safe and scope != "no-store":
             tag = entity_tag(envelope.entity() if envelope.facts else body)
             if is_known(tag, head.headers.get(b"if-none-match")):
-                return Answer(304, [*caching, (b"etag", tag)])
+                known = [*caching, (b"etag", tag)]
+                return Answer(304, known, field_codes=answer.field_codes)
             answer.headers.append((b"etag", tag))
         return self._packed(answer, head)
 
@@ -95,6 +99,7 @@ class Framer:
         body = b"[" + b",".join(_encoded(envelope, head) for envelope in envelopes) + b"]"
         answer = Answer(200, [CONTENT_TYPE[JSON], *self._cache.headers("no-store")], body)
         answer.codes = tuple(envelope.code for envelope in envelopes if envelope.code is not None)
+        answer.field_codes = _field_codes(envelopes)
         return self._packed(answer, head)
 
     def _packed(self, answer: Answer, head: Head) -> Answer:
@@ -107,6 +112,17 @@ class Framer:
             answer.content_encoding = coding
             answer.headers.append((b"content-encoding", coding.encode()))
         return answer
+
+
+def _field_codes(envelopes: Iterable[Envelope]) -> Mapping[str, int]:
+    """How many errors of each code the answered operations hold; most hold none."""
+    errors = (
+        error
+        for envelope in envelopes
+        if envelope.errors and envelope.code is None
+        for error in envelope.errors
+    )
+    return Counter(error.get("extensions", {}).get("code", InternalError.code) for error in errors)
 
 
 def _encoded(envelope: Envelope, head: Head) -> bytes:

@@ -89,6 +89,7 @@ class Endpoint(ABC):
             content_encoding=told.content_encoding,
             duration_s=time.perf_counter() - head.started,
             client=told.client,
+            field_codes=told.field_codes,
         )
         try:
             self._telemetry.on_answer(begun, report)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from bff.edge.head import Head
@@ -35,7 +35,8 @@ class Pipeline(Protocol):
 @dataclass(slots=True)
 class AnswerReport:
     """What left, told after it left. `status` is None when the client went away before the answer;
-    `codes` are those of refused operations, field errors are not the edge's to count; `bytes_out`
+    `codes` are those of refused operations, `field_codes` says how many fields of answered ones
+    failed with which code (metrics count these where they happen); `bytes_out`
     counts the body as sent, compressed or not; `duration_s` runs from the head of the request to
     the last byte handed to the server."""
 
@@ -50,6 +51,7 @@ class AnswerReport:
     content_encoding: str | None
     duration_s: float
     client: ClientIdentity | None
+    field_codes: Mapping[str, int] = field(default_factory=dict)
 
 
 class EdgeTelemetry(Protocol):

@@ -51,6 +51,7 @@ class Observer:
             method=report.method,
             status=report.status,
             codes=report.codes,
+            field_codes=dict(report.field_codes),
             operations=report.operations,
             upstream_calls=report.upstream_calls,
             bytes=report.bytes_out,

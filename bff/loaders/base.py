@@ -7,6 +7,7 @@ the request's caller. A loader lives as long as one exchange, so nothing crosses
 from __future__ import annotations
 
 import asyncio
+import re
 from asyncio import Future
 from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any, ClassVar, Generic, TypeVar, cast
@@ -23,6 +24,8 @@ K = TypeVar("K")
 R = TypeVar("R")
 
 PATIENCE_TURNS = 6
+# What an id can be, of any service; anything else is found nowhere.
+ID = re.compile(r"[\x21-\x7e]{1,64}")
 
 
 class Loader(DataLoader[K, R | None], Generic[K, R]):
@@ -67,10 +70,21 @@ class Loader(DataLoader[K, R | None], Generic[K, R]):
         without a viewer, however the loader was reached."""
         if self.scope is Scope.VIEWER and self.caller.viewer is None:
             raise Unauthenticated("Sign in to see this.")
-        return cast("list[R | None]", await self.fetch(keys))
+        askable = [key for key in keys if _askable(key)]
+        if len(askable) == len(keys):
+            return cast("list[R | None]", await self.fetch(keys))
+        found = dict(zip(askable, await self.fetch(askable) if askable else (), strict=True))
+        return [cast("R | None", found.get(key)) for key in keys]
 
     async def fetch(self, keys: Sequence[K]) -> Sequence[R | FieldError | None]:
         raise NotImplementedError
+
+
+def _askable(key: object) -> bool:
+    """Whether a service would take the key's id: it refuses a whole list for one id it cannot
+    be, and so one app's bad id would cost the others their records."""
+    found = key if isinstance(key, str) else getattr(key, "item_id", None)
+    return not isinstance(found, str) or ID.fullmatch(found) is not None
 
 
 async def each(calls: Iterable[Awaitable[R]]) -> list[R | FieldError]:

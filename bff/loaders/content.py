@@ -118,18 +118,16 @@ class StatsByItemIdLoader(Loader[str, StatsRecord]):
 
 
 class ThreadByItemIdLoader(Loader[ThreadKey, ThreadRecord]):
-    """One call for each page size: the service takes one `first` for all threads of a call, and
-    one page an item."""
+    """One call for each page size and cursor: the service takes one `first` for all threads of a
+    call, one page an item, and refuses a whole call for one bad cursor."""
 
     method = COMMENTS
     max_batch_size = 50
 
     async def fetch(self, keys: Sequence[ThreadKey]) -> list[ThreadRecord | FieldError | None]:
-        groups: dict[tuple[int, int], list[ThreadKey]] = {}
-        asked: dict[tuple[int, str], int] = {}
+        groups: dict[tuple[int, str | None], list[ThreadKey]] = {}
         for key in keys:
-            nth = asked[key.first, key.item_id] = asked.get((key.first, key.item_id), -1) + 1
-            groups.setdefault((key.first, nth), []).append(key)
+            groups.setdefault((key.first, key.after), []).append(key)
         answers = await each(self._page(group, first) for (first, _), group in groups.items())
         found: dict[ThreadKey, ThreadRecord | FieldError] = {}
         for group, answer in zip(groups.values(), answers, strict=True):

@@ -17,7 +17,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.propagate import extract, inject
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
@@ -49,6 +49,10 @@ class Attribute:
     BYTES = "http.response.body.size"
 
 
+# A name of a client's choosing may be as long as its document.
+MOST_ATTRIBUTE = 256
+
+
 class Begun(NamedTuple):
     """An open root span and how to leave it."""
 
@@ -60,10 +64,17 @@ class Tracing:
     """This process's tracer. Without an exporter nothing is recorded, at next to no cost; what
     the caller sent as `traceparent` is passed on all the same."""
 
-    def __init__(self, config: TelemetryConfig, service_name: str) -> None:
+    def __init__(
+        self, config: TelemetryConfig, service_name: str, *, trust_callers: bool = True
+    ) -> None:
+        self._trust_callers = trust_callers
         sampler = ParentBased(TraceIdRatioBased(config.sample_ratio))
         resource = Resource.create({"service.name": service_name})
-        self._provider = TracerProvider(sampler=sampler, resource=resource)
+        self._provider = TracerProvider(
+            sampler=sampler,
+            resource=resource,
+            span_limits=SpanLimits(max_attribute_length=MOST_ATTRIBUTE),
+        )
         if config.traces_file is not None:
             self._provider.add_span_processor(
                 BatchSpanProcessor(FileSpanExporter(config.traces_file))
@@ -76,11 +87,27 @@ class Tracing:
     def begin(self, name: str, headers: Mapping[str, str]) -> Begun:
         """Open the root of our part of the tree; continues the caller's `traceparent`. To be
         handed to `finish` in the same task."""
+        if not self._trust_callers:
+            return self._begin_apart(name, extract(headers))
         if not self.enabled:
             context = extract(headers) if "traceparent" in headers else None
             token = otel_context.attach(context) if context is not None else None
             return Begun(trace.get_current_span(context), token)
         span = self._tracer.start_span(name, context=extract(headers), kind=SpanKind.SERVER)
+        return Begun(span, otel_context.attach(trace.set_span_in_context(span)))
+
+    def _begin_apart(self, name: str, theirs: otel_context.Context) -> Begun:
+        """A trace of our own that links to the caller's: anybody may send a sampled flag, and
+        must not decide what we record."""
+        if not self.enabled:
+            return Begun(trace.INVALID_SPAN, None)
+        sent = trace.get_current_span(theirs).get_span_context()
+        span = self._tracer.start_span(
+            name,
+            context=otel_context.Context(),
+            kind=SpanKind.SERVER,
+            links=[trace.Link(sent)] if sent.is_valid else None,
+        )
         return Begun(span, otel_context.attach(trace.set_span_in_context(span)))
 
     def finish(self, begun: Begun) -> None:

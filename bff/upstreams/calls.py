@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 import orjson
 from opentelemetry import trace
+from strawberry.utils.str_converters import to_camel_case
 
 from bff.config import ServiceConfig
 from bff.contract import Scope
@@ -54,6 +55,7 @@ A = TypeVar("A", bound=msgspec.Struct)
 log = logger(__name__)
 
 LEAST_USEFUL_S = 0.005
+MOST_FIELDS = 20
 CANCELLED = "CANCELLED"  # in metrics only: the operation was given up while the call ran
 
 # What a service's problem code means to an app. Any other code of a 4xx is our own mistake, and
@@ -93,6 +95,7 @@ class Services:
     signer: Signer
     metrics: Metrics
     tracing: Tracing
+    max_calls: int = 100
 
 
 @dataclass(slots=True)
@@ -133,6 +136,7 @@ class Caller:
         """The decoded answer. `keys` is how many keys the call carries, for traces.
 
         Raises a FieldError: DEADLINE_EXCEEDED without calling when no useful time is left,
+        UPSTREAM_OVERLOADED without calling when the request has made `max_calls` already,
         UPSTREAM_TIMEOUT, UPSTREAM_UNAVAILABLE, UPSTREAM_OVERLOADED, UPSTREAM_BAD_RESPONSE, or
         what the service refused with.
         """
@@ -142,6 +146,8 @@ class Caller:
                 f"The {method.service} service is not set up here.",
                 detail=f"upstreams.services.{method.service} is not set",
             )
+        if self.log.total >= self._services.max_calls:
+            raise UpstreamOverloaded("This request needs too many calls; ask for less at once.")
         left = self._arrival.deadline.remaining()
         if left < LEAST_USEFUL_S:
             raise DeadlineExceeded(f"No time was left to ask the {method.service} service.")
@@ -292,7 +298,7 @@ def _refused(method: Method[Any], incoming: Incoming) -> FieldError:
     detail = f"status {incoming.status} {problem.code} {problem.detail}"
     if problem.code in REFUSALS:
         kind = REFUSALS[problem.code]
-        extensions = {"fields": problem.errors} if problem.errors else None
+        extensions = {"fields": _fields(problem)} if problem.errors else None
         return kind(problem.detail or "The request was refused.", extensions=extensions)
     if problem.code == "VIEWER_REQUIRED":
         return Unauthenticated("Sign in to see this.", detail=detail)
@@ -309,6 +315,17 @@ def _refused(method: Method[Any], incoming: Incoming) -> FieldError:
             f"The {method.service} service failed; try again later.", detail=detail
         )
     return _bad_response(method, detail)
+
+
+def _fields(problem: Problem) -> list[dict[str, str]]:
+    """The input fields at fault by the names an app knows: its own are in camelCase, a service's
+    names of types (upper-case) mean nothing to it, and the service's words stay with us."""
+    fields = []
+    for error in problem.errors[:MOST_FIELDS]:
+        parts = [part for part in str(error.get("field", "")).split(".") if not part[:1].isupper()]
+        name = ".".join(to_camel_case(part) for part in parts)
+        fields.append({"field": name, "code": str(error.get("code", "INVALID"))})
+    return fields
 
 
 def _bad_response(method: Method[Any], detail: str) -> UpstreamBadResponse:

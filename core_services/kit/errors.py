@@ -9,6 +9,7 @@ Problem
 ├── Conflict 409 (services subclass it) · IdempotencyInProgress 409
 ├── BodyTooLarge 413 · UnsupportedMediaType 415
 ├── BadInput 422 · BadCursor 422 · IdempotencyKeyReused 422
+├── HeadTooLarge 431 (the transport's own)
 └── Internal 500 · DatabaseUnavailable 503 · DeadlineSpent 504
 """
 
@@ -138,6 +139,11 @@ class BadCursor(Problem):
 class IdempotencyKeyReused(Problem):
     status, code, title = 422, "IDEMPOTENCY_KEY_REUSED", "The key already stands for another call"
     detail = "Use a new idempotency-key for a new intent."
+
+
+class HeadTooLarge(Problem):
+    status, code, title = 431, "REQUEST_TOO_LARGE", "The request's head is too large"
+    detail = "Send at most 100 headers, and at most 32768 bytes of request line and headers."
 
 
 class Internal(Problem):

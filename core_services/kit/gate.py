@@ -27,6 +27,8 @@ from core_services.kit.errors import (
 )
 from core_services.kit.telemetry import Metrics, Traces, trace_id_of
 
+# What gateways ask every few seconds, whoever uses them: no news unless it fails.
+POLLED = frozenset({"/v1/revocations", "/.well-known/jwks.json"})
 LARGEST_BODY = 64 * 1024
 REQUEST_ID_HEADER = "x-request-id"
 PUBLIC_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json"})
@@ -164,16 +166,19 @@ class _Exchange:
             "facet.caller": self._facts.caller or "",
         }
         self._parts.traces.end(self._span, f"{method} {route}", attributes)
-        _log.info(
-            "request",
-            request_id=self._facts.request_id,
-            trace_id=self._facts.trace_id,
-            method=method,
-            route=route,
-            status=self._status,
-            ms=round(seconds * 1000, 2),
-            caller=self._facts.caller,
-        )
+        facts = {
+            "request_id": self._facts.request_id,
+            "trace_id": self._facts.trace_id,
+            "method": method,
+            "route": route,
+            "status": self._status,
+            "ms": round(seconds * 1000, 2),
+            "caller": self._facts.caller,
+        }
+        if route in POLLED and self._status < 400:
+            _log.debug("request", **facts)
+        else:
+            _log.info("request", **facts)
 
 
 def _single_headers(scope: Scope) -> dict[str, str]:

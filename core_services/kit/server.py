@@ -3,6 +3,7 @@
 Finishes what is in flight, flushes spans, exits 0.
 """
 
+import asyncio
 import math
 import signal
 import socket
@@ -12,10 +13,13 @@ import structlog
 import uvicorn
 
 from core_services.kit.app import build_app
+from core_services.kit.errors import MEDIA_TYPE, BadRequest, HeadTooLarge
+from core_services.kit.protocol import limited
 from core_services.kit.service import Service
 from core_services.kit.settings import ServiceSettings, SettingsError
 from core_services.kit.telemetry import configure_logs
 
+LARGEST_HEAD = 32 * 1024  # request line and headers
 _log = structlog.get_logger("core_services")
 
 
@@ -33,7 +37,7 @@ def serve(service: Service, settings: ServiceSettings, host: str, port: int) -> 
         uvicorn.Config(
             app,
             loop="uvloop",
-            http="httptools",
+            http=_protocol(),
             ws="none",
             lifespan="on",
             access_log=False,
@@ -49,6 +53,11 @@ def serve(service: Service, settings: ServiceSettings, host: str, port: int) -> 
     server.run(sockets=[listener])
     if not server.started:
         raise SettingsError(f"{service.name} did not start; the log lines above say why")
+
+
+def _protocol() -> type[asyncio.Protocol]:
+    problems = (BadRequest("Send HTTP/1.1 with a well-formed head and chunks."), HeadTooLarge())
+    return limited(LARGEST_HEAD, MEDIA_TYPE, {found.status: found.body() for found in problems})
 
 
 def _listen(host: str, port: int) -> socket.socket:

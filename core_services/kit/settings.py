@@ -9,6 +9,8 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 Seconds = Annotated[float, Field(gt=0, le=600)]
 
@@ -55,6 +57,12 @@ class ServiceSettings(BaseSettings):
             raise ValueError(
                 "begin with sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER@HOST/NAME"
             )
+        try:
+            make_url(value)
+        except (ArgumentError, ValueError) as error:
+            raise ValueError(
+                "write postgresql+asyncpg://USER@HOST:PORT/NAME, the port a number"
+            ) from error
         return value
 
     def is_production(self) -> bool:

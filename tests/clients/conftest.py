@@ -1,6 +1,6 @@
 """Real client libraries against running gateways: one set of processes and one install a session.
 
-Without Node.js the tests that need it say what is not proven (a failure with FACET_REQUIRE_ALL=1);
+Without Node.js the tests that need it say what to install (a failure with FACET_REQUIRE_ALL=1);
 the replays of what mobile clients send need only Python.
 """
 
@@ -34,7 +34,7 @@ def token(services: Stack) -> str:
 @pytest.fixture(scope="session")
 def node(pytestconfig: pytest.Config) -> Node:
     """Node.js with every pinned library in place."""
-    found = find_node("what Apollo Client, urql, Relay and graphql-http make of the gateway")
+    found = find_node()
     if not is_installed():
         capture = pytestconfig.pluginmanager.getplugin("capturemanager")
         assert capture is not None

@@ -15,6 +15,7 @@ from tests.harness.databases import not_proven
 
 HERE = Path(__file__).parent
 OLDEST = 20
+WAY_OUT = f"install Node.js {OLDEST} or newer, with npm on PATH"
 INSTALL_S = 240
 RUN_S = 60
 STAMP = ".installed-from"
@@ -49,14 +50,14 @@ class Node:
         return done.stdout
 
 
-def find_node(promise: str) -> Node:
-    """Node.js and npm from PATH; without them the test ends here and says what is not proven."""
+def find_node() -> Node:
+    """Node.js and npm from PATH; without them the test ends here and says what to install."""
     program = shutil.which("node")
     if program is None or shutil.which("npm") is None:
-        not_proven("Node.js with npm", promise)
+        not_proven("Node.js", WAY_OUT)
     found = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
     if int(found.stdout.strip().removeprefix("v").split(".")[0]) < OLDEST:
-        not_proven(f"Node.js {OLDEST} or newer (found {found.stdout.strip()})", promise)
+        not_proven(f"Node.js {OLDEST} (found {found.stdout.strip()})", WAY_OUT)
     return Node(program)
 
 

@@ -39,7 +39,7 @@ REFUSALS = [command for command in _commands() if command not in SCREENS + PROBE
 def _run(stack: Stack, command: str) -> str:
     """Run a command as printed but for the port, and where the stack keeps its keys."""
     if shutil.which("curl") is None:
-        not_proven("curl", "the README's commands work")
+        not_proven("curl", "install curl")
     where = stack.where
     token = f"{sys.executable} -m bff token --port-base {where.port_base} --data {where.data}"
     moved = command.replace(".venv/bin/bff token", token)

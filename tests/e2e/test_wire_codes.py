@@ -338,3 +338,20 @@ async def test_production_shows_no_schema(stack: Stack) -> None:
     assert "text/html" not in page.headers["content-type"]
     assert "extensions" not in plain.json()
     assert "server-timing" not in plain.headers
+
+
+async def test_members_do_not_harm_each_other(stack: Stack) -> None:
+    """An id no service would take, or a made-up cursor, costs its own member of an array; the
+    screen beside it is the same as alone."""
+    document = registered(stack.settings("web"), "web", "PublicContent").id
+    good = {"documentId": document, "variables": {"id": "itm_00010"}}
+    bad_id = {"documentId": document, "variables": {"id": "x" * 65}}
+    comments = 'comments(first: 5, after: "made-up") { totalCount }'
+    bad_cursor = {"query": f'{{ content(id: "itm_00010") {{ {comments} }} }}'}
+    async with stack.gateway("web") as client:
+        alone = (await client.post("/graphql", json=good)).json()
+        together = (await client.post("/graphql", json=[good, bad_id, bad_cursor])).json()
+    assert together[0]["data"] == alone["data"]
+    assert "errors" not in together[0]
+    assert together[1]["data"]["content"]["item"] is None
+    assert together[2]["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"

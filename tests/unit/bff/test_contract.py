@@ -11,11 +11,11 @@ from graphql import (
     GraphQLField,
     GraphQLObjectType,
     GraphQLSchema,
-    OperationDefinitionNode,
     parse,
     validate,
 )
 
+from bff import contract
 from bff.contract import (
     AlwaysAllowed,
     BatchField,
@@ -169,8 +169,8 @@ async def answer(text: str) -> tuple[dict[str, Any], Context]:
 def facts(text: str) -> OperationFacts:
     document = parse(text)
     assert validate(core(), document) == []
-    operation = next(n for n in document.definitions if isinstance(n, OperationDefinitionNode))
-    return describe(core(), document, operation)
+    (found,) = describe(core(), document)
+    return found
 
 
 async def test_key_is_an_attribute() -> None:
@@ -353,14 +353,32 @@ def test_always_allowed_needs_every_root(text: str, expected: bool) -> None:
     assert facts(text).always_allowed is expected
 
 
-def test_other_operation_is_left_alone() -> None:
-    """Only the operation asked about is described, not its neighbours in the document."""
-    document = parse("query A { ping } query B { home { viewer { name } } }")
-    first, second = document.definitions
-    assert isinstance(first, OperationDefinitionNode)
-    assert isinstance(second, OperationDefinitionNode)
-    assert describe(core(), document, first).public
-    assert not describe(core(), document, second).public
+def test_operations_are_told_apart() -> None:
+    """Each operation is described in its place, whatever its neighbours in the document ask."""
+    document = parse("query A { ping } fragment F on Query { ping } query B { help { slow } ...F }")
+    first, second = describe(core(), document)
+    assert (first.root_fields, first.public) == (("ping",), True)
+    assert (second.root_fields, second.public) == (("help", "ping"), False)
+
+
+def test_shared_fragment_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Describing takes work by the size of the text: neither the operations that spread a fragment
+    nor the types behind an interface's field multiply it."""
+    read: list[str] = []
+
+    def counting(parent: Any, name: str) -> GraphQLField | None:
+        read.append(name)
+        found: GraphQLField | None = parent.fields.get(name)
+        return found
+
+    fields = "name shouted " * 100
+    text = f"fragment F on Query {{ home {{ thing {{ ... on Named {{ {fields} }} }} }} }}"
+    document = parse(" ".join(f"query Q{n} {{ ...F }}" for n in range(100)) + text)
+    describe(core(), document)  # what the schema alone decides is known from here on
+    monkeypatch.setattr(contract, "_definition", counting)
+    found = describe(core(), document)
+    assert all(one.public and one.root_fields == ("home",) for one in found)
+    assert len(read) == 202
 
 
 async def test_batch_fields_run_side_by_side() -> None:

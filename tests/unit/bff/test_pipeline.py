@@ -290,6 +290,16 @@ async def test_operations_share_loaders(world: World) -> None:
     assert exchange.upstream_calls == 1
 
 
+async def test_operations_share_one_budget(world: World) -> None:
+    """Operations of one exchange may cost together what one may; the next exchange has its own."""
+    text = "{ __schema { description } square(of: 2) }"
+    for _ in range(2):
+        exchange = world.open()
+        asked = [OperationRequest(text=text)] * 3
+        found = await asyncio.gather(*(exchange.answer(one) for one in asked))
+        assert [one.code for one in found] == [None, None, "GRAPHQL_VALIDATION_FAILED"]
+
+
 async def test_operations_share_one_token_check(world: World) -> None:
     """One exchange is one token check: a bad one is counted once and refuses each operation that
     is not always allowed."""

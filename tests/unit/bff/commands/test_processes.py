@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -82,9 +84,7 @@ def test_stubborn_child_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(processes, "STOP_WITHIN_S", 0.2)
     with Children() as children:
         child = start(children, tmp_path, STUBBORN)
-        until = time.monotonic() + 30
-        while "deaf" not in tail(child) and time.monotonic() < until:
-            time.sleep(0.01)
+        wait_for(lambda: "deaf" in tail(child))
     assert child.process.returncode == -9
 
 
@@ -100,3 +100,77 @@ def test_children_stop_after_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         start_two()
     assert children.children[0].process.returncode is not None
+
+
+def test_second_interrupt_is_quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second Ctrl-C while a child takes its time ends it at once, without an error."""
+    waits = iter([True])
+    really = subprocess.Popen.wait
+
+    def impatient(process: subprocess.Popen[bytes], timeout: float | None = None) -> int:
+        if next(waits, False):
+            raise KeyboardInterrupt
+        return really(process, timeout)
+
+    with Children() as children:
+        child = start(children, tmp_path, STUBBORN)
+        wait_for(lambda: "deaf" in tail(child))
+        monkeypatch.setattr(subprocess.Popen, "wait", impatient)
+    assert child.process.returncode == -9
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can be asked to")
+def test_children_end_with_killed_starter(tmp_path: Path) -> None:
+    """A starter that is killed, and can stop nobody, leaves no child behind."""
+    log = str(tmp_path / "child.log")
+    program = f"""
+from pathlib import Path; import sys, time
+from bff.commands.processes import Children
+child = Children().start(
+    "c", [sys.executable, "-c", "import time; time.sleep(60)"], {{}}, "", Path({log!r})
+)
+print(child.process.pid, flush=True)
+time.sleep(60)
+"""
+    starter = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    assert starter.stdout is not None
+    pid = int(starter.stdout.readline())
+    starter.kill()
+    starter.wait()
+    starter.stdout.close()
+    wait_for(lambda: not runs(pid))
+
+
+def runs(pid: int) -> bool:
+    """Whether a process runs; one that ended and that nobody has asked about does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_for(happened: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < until, "it did not happen within 30 s"
+        time.sleep(0.01)
+
+
+def test_log_of_before_is_kept(tmp_path: Path) -> None:
+    """A restart begins a new log; what still writes to the old one writes beside it."""
+    log = tmp_path / "child.log"
+    with log.open("w") as old, Children() as children:
+        old.write("first\n")
+        old.flush()
+        child = start(children, tmp_path, "print('second')")
+        child.process.wait(30)
+        old.write("late\n")
+    assert log.read_text() == "second\n"
+    assert (tmp_path / "child.log.1").read_text() == "first\nlate\n"
+
+
+def test_unwritable_log_is_named(tmp_path: Path) -> None:
+    """A log that cannot be opened is told with its path and the way out."""
+    (tmp_path / "child.log").mkdir()
+    with Children() as children, pytest.raises(ConfigError, match=r"child\.log .*--data"):
+        start(children, tmp_path, "")

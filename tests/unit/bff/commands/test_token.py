@@ -51,7 +51,7 @@ def test_token_is_printed(where: Layout, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b'{"code":"INVALID_CREDENTIALS","detail":"Check handle."}', "Check handle."),
+        (b'{"code":"INVALID_CREDENTIALS","detail":"Check handle."}', ": Check handle; seeded"),
         (b"<html>proxy</html>", "<html>proxy</html>"),
         (b"[]", "[]"),
         (b"", "401"),

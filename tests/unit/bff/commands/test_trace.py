@@ -68,7 +68,7 @@ def test_spans_become_a_tree() -> None:
     """Children stand under their parents in the order they began, whatever order they were
     written in; a root whose parent is the app's stands at the top."""
     lines = shown(list(reversed(TREE)))
-    assert lines[0].strip() == f"trace {'1' * 32}"
+    assert lines[0].strip() == f"trace {'1' * 32}  2026-11-01 00:00:00 UTC"
     assert [line.partition("  ")[0] for line in lines[1:2]] == ["└── POST /graphql"]
     names = ["POST /graphql", "document", "execute", "content.items", "POST /v1/items/batch"]
     depths = [lines[n + 1].index(name) for n, name in enumerate(names)]
@@ -130,3 +130,10 @@ def test_nothing_to_draw_is_said(tmp_path: Path) -> None:
     write(tmp_path, "bff-ios.jsonl", json.dumps(LATER))
     with pytest.raises(ConfigError, match=f"no span of trace {'1' * 32}"):
         run(tmp_path, "1" * 32)
+
+
+def test_missing_trace_says_wait(tmp_path: Path) -> None:
+    """Who looks too early is told that spans are written every few seconds."""
+    write(tmp_path, "bff-ios.jsonl", json.dumps(LATER))
+    with pytest.raises(ConfigError, match="every few seconds"):
+        run(tmp_path, "f" * 32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -11,8 +12,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from bff import config as settings_module
 from bff.__main__ import main
 from bff.commands import up as up_module
+from bff.commands.data_lock import alone
+from bff.commands.development import layout
 from bff.commands.serve import listen
 from bff.commands.up import up
 from bff.errors import ConfigError
@@ -48,7 +52,7 @@ def test_taken_port_says_the_way_out(tmp_path: Path, offset: int) -> None:
                 up, ["--data", str(data), "--port-base", str(base)], catch_exceptions=False
             )
     assert f"port {base + offset} for " in str(refused.value)
-    assert "--port-base" in str(refused.value)
+    assert f"--port-base {base + 1000} --data .data/{base + 1000}" in str(refused.value)
     assert not data.exists()
 
 
@@ -132,3 +136,26 @@ def test_nohup_is_respected() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     up_module._stop_on_signals()
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+def test_second_start_spoils_nothing(tmp_path: Path) -> None:
+    """On a data folder in use a second `bff up` names the process that uses it and the way out,
+    and has deleted nothing; the folder is free again afterwards."""
+    where = layout(settings_module.load(), free_block(), tmp_path)
+    where.make_folders()
+    where.traces_file("content").write_text("spans")
+    with alone(where), pytest.raises(ConfigError, match=rf"\(pid {os.getpid()}\).*--data"):
+        run(tmp_path)
+    assert where.traces_file("content").read_text() == "spans"
+    with alone(where):
+        assert (tmp_path / "up.lock").read_text() == f"{os.getpid()}\n"
+
+
+@pytest.mark.parametrize("folder", ["file", "file/below", "/proc/x", "broken"])
+def test_impossible_folder_is_named(tmp_path: Path, folder: str) -> None:
+    """A data folder that cannot be made or written is named with the cause and the way out."""
+    (tmp_path / "file").write_text("")
+    (tmp_path / "broken" / "keys" / "callers.jwks").mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"cannot be used: .*; .*--data") as refused:
+        run(tmp_path / folder)
+    assert str(tmp_path / folder) in str(refused.value)

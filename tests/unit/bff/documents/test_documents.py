@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from structlog.testing import capture_logs
 
 from bff.config import DocumentsConfig, Policy
 from bff.documents.documents import Documents
-from bff.documents.model import Operation
 from bff.errors import (
     BadRequest,
     DocumentIdRequired,
@@ -22,9 +20,10 @@ from bff.errors import (
     RequestError,
     ValidationFailed,
 )
-from bff.request import ClientIdentity, OperationRequest
+from bff.request import OperationRequest
 from bff.store.memory import MemoryTier
 
+from .room import Room
 from .samples import (
     BROKEN,
     HOME,
@@ -39,7 +38,6 @@ from .samples import (
 
 POLICIES: tuple[Policy, ...] = ("open", "log_unknown", "registered", "ids_only")
 UNKNOWN = "f" * 64
-CLIENT = ClientIdentity(name="com.example.app", device_id="device-1")
 RUN = None
 
 # What a request holds → what each policy answers: an error class, or RUN.
@@ -195,33 +193,6 @@ CASES = [
     for name, (request_, answers) in TABLE.items()
     for index, policy in enumerate(POLICIES)
 ]
-
-
-class Room:
-    """The documents room over one release, with its counts and its APQ tier."""
-
-    def __init__(
-        self,
-        policy: Policy,
-        development: bool = True,
-        tier: MemoryTier | None = None,
-        **limits: Any,
-    ) -> None:
-        self.counts: Counter[str] = Counter()
-        self.tier = tier if tier is not None else MemoryTier(1_000, 1_000_000)
-        self.documents = Documents(
-            SCHEMA,
-            DocumentsConfig(**limits),
-            policy,
-            development,
-            [release({"home@7": HOME, "save@7": SAVE, "broken@7": BROKEN})],
-            self.tier,
-            count=lambda event: self.counts.update([event]),
-        )
-        self.problems = self.documents.load()
-
-    async def find(self, **request: Any) -> Operation:
-        return await self.documents.find(OperationRequest(**request), CLIENT)
 
 
 @pytest.mark.parametrize(("policy", "request_", "answer"), CASES)
@@ -436,24 +407,6 @@ async def test_operation_must_exist() -> None:
         with pytest.raises(ValidationFailed) as refused:
             await room.find(document_id="home@7", operation_name="House")
         assert ("Home" in refused.value.message) is development
-
-
-async def test_cache_spares_parsing() -> None:
-    """The same text is parsed once, by raw text only: who asks with what never matters."""
-    room = Room("open")
-    first = await room.find(text=ITEM, variables={"a": 1}, extensions={"b": 2})
-    assert await room.find(text=ITEM, variables={"a": 2}) is first
-    assert await room.find(text=f"{ITEM} ") is not first
-
-
-async def test_cache_is_bounded_by_tokens() -> None:
-    """Large texts take more of the cache than small ones; one too large for it is not kept."""
-    room = Room("open", text_cache_entries=2)
-    for number in range(50):
-        await room.find(text=f"query Q{number} {{ numbers }}")
-    assert len(room.documents._by_text) == 2
-    await room.find(text="{ numbers(of: [" + "1 " * 1_500 + "]) }")
-    assert room.documents._by_text.currsize <= room.documents._by_text.maxsize
 
 
 async def test_long_registered_text_is_admitted() -> None:

@@ -1,27 +1,50 @@
 """Promises of bff/documents/limits.py."""
 
 import pytest
-from graphql import OperationDefinitionNode, get_introspection_query, parse
+from graphql import DocumentNode, build_schema, get_introspection_query, parse
 
 from bff.config import DocumentsConfig
 from bff.documents.limits import (
-    ASSUMED_PAGE,
-    CEILING,
     MAX_DIRECTIVES,
+    MAX_INTROSPECTIONS,
     MAX_NESTING,
+    MAX_OPERATIONS,
+    Measure,
+    Measured,
     Size,
     exceeded,
-    measure,
     unsafe,
 )
+from bff.documents.pages import ASSUMED_LIST, ASSUMED_PAGE, CEILING
 
+# Most limits are of the text alone: they hold for what this schema does not know, too.
+SCHEMA = build_schema(
+    """
+    interface Node { id: ID! }
+    type Page { total: Int, items: [Item!]!, tags: [String!]! }
+    type Shared { items: [Item] }
+    type Item implements Node {
+      id: ID!, comments(first: Int! = 7, after: String): Page!, replies(last: Int): Page,
+      parts: [Item], shared(first: Int = 3): Shared, tags: [String], grid: [[Item!]!]!, node: Node
+    }
+    union Any = Item | Shared
+    type Query {
+      item: Item, items(pageSize: Int = 9): [Item], shared: Shared, any: [Any],
+      wide(first: Int = 80): Page, node: Node
+    }
+    type Mutation { save: [Item] }
+    """
+)
 FREE = DocumentsConfig(max_tokens=10**6, max_depth=10**6, max_aliases=10**6, max_cost=10**9)
+
+
+def measure(document: DocumentNode, free_introspection: bool = False) -> Measured:
+    return Measure(SCHEMA, free_introspection)(document)
 
 
 def size(text: str, free_introspection: bool = False) -> Size:
     """The size of the first operation."""
-    sizes = measure(parse(text), free_introspection).sizes
-    return next(found for node, found in sizes if isinstance(node, OperationDefinitionNode))
+    return measure(parse(text), free_introspection).operations[0][1]
 
 
 @pytest.mark.parametrize(
@@ -76,6 +99,37 @@ def test_cost_multiplies_page_sizes(text: str, cost: int) -> None:
     assert size(text).cost == cost
 
 
+@pytest.mark.parametrize(
+    ("text", "cost"),
+    [
+        ("{ item { comments { total } } }", 2 + 7),
+        ("{ item { comments(first: 2) { total } } }", 2 + 2),
+        ('{ item { comments(after: "x") { items { id } } } }', 2 + 7 * 2),
+        ("query Q($n: Int!) { item { comments(first: $n) { total } } }", 2 + ASSUMED_PAGE),
+        ("query Q($n: Int) { wide(first: $n) { total } }", 1 + 80),
+        ("{ item { shared(first: null) { items { id } } } }", 2 + 50 + 50 * ASSUMED_LIST),
+        ("{ items { id } }", 1 + 9),
+        ("{ item { replies { total } } }", 2 + ASSUMED_LIST),
+        ("{ item { parts { id } } }", 2 + ASSUMED_LIST),
+        ("{ item { parts { parts { id } } } }", 2 + ASSUMED_LIST + ASSUMED_LIST**2),
+        ("{ any { ... on Item { id } } }", 1 + ASSUMED_LIST),
+        ("{ item { tags } }", 2),
+        ("{ item { grid { id } } }", 2 + ASSUMED_LIST),
+        ("{ shared { items { id } } }", 2 + ASSUMED_LIST),
+        ("mutation { save { id } }", 1 + ASSUMED_LIST),
+        ("{ item { ...F } } fragment F on Item { comments { ...P } } "
+         "fragment P on Page { items { id } tags }", 2 + 7 * 3),
+        ("{ node { ... on Item { comments { items { id } } } } }", 2 + 7 * 2),
+        ("{ item { node { ... on Item { parts { id } } } } }", 3 + ASSUMED_LIST),
+        ("{ nothing { items { id } } }", 3),
+    ],
+)  # fmt: skip
+def test_cost_knows_the_schema(text: str, cost: int) -> None:
+    """A page counts as its default where it is not given, as the largest where it is a variable; a
+    list of objects without one as an assumed size, but for the list that is the page itself."""
+    assert size(text).cost == cost
+
+
 def test_exponential_fragments_stay_cheap() -> None:
     """Fragments that double at each of 200 levels are measured, not expanded."""
     levels = (f"fragment F{n} on T {{ ...F{n + 1} ...F{n + 1} x: a }}" for n in range(200))
@@ -91,6 +145,48 @@ def test_introspection_is_free_in_development() -> None:
     assert size(text).depth > 12
     found = measure(parse(text), free_introspection=True)
     assert exceeded(found, DocumentsConfig()) == []
+
+
+EVERYTHING = get_introspection_query(
+    specified_by_url=True,
+    directive_is_repeatable=True,
+    schema_description=True,
+    input_value_deprecation=True,
+    experimental_directive_deprecation=True,
+    one_of=True,
+)
+
+
+def test_whole_introspection_is_within_limits() -> None:
+    """What GraphiQL and other tools send, with all they may ask for, is no bomb."""
+    assert exceeded(measure(parse(EVERYTHING), True), DocumentsConfig()) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ a: __schema { description } b: __schema { description } c: __schema { description } }",
+        '{ ...F } fragment F on Query { __schema { description } ...G a: __type(name: "A") { name }'
+        ' } fragment G on Query { b: __type(name: "A") { name } }',
+        "query A { __schema { description } } query B { __schema { description } } "
+        "query C { __schema { description } }",
+    ],
+    ids=["aliases", "fragments", "operations"],
+)
+def test_introspection_is_counted(text: str) -> None:
+    """`__schema` and `__type` may be asked twice a document, wherever they stand."""
+    (error,) = exceeded(measure(parse(text), True), FREE)
+    assert f"asks {MAX_INTROSPECTIONS + 1} times" in error["message"]
+    twice = '{ __schema { description } __type(name: "A") { name } }'
+    assert exceeded(measure(parse(twice), True), FREE) == []
+
+
+def test_operations_are_counted() -> None:
+    """One operation more than allowed is refused where it stands."""
+    allowed = "{ a }\n" * MAX_OPERATIONS
+    assert exceeded(measure(parse(allowed)), FREE) == []
+    (error,) = exceeded(measure(parse(allowed + "{ a }")), FREE)
+    assert error["locations"] == [{"line": MAX_OPERATIONS + 1, "column": 1}]
 
 
 def test_introspection_hides_nothing_beside_it() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bff.config import DocumentsConfig
 from bff.contract import OperationFacts
-from bff.documents import limits
+from bff.documents import limits, prepare
 from bff.documents.prepare import (
     MAX_ERRORS,
     MAX_MESSAGE,
@@ -40,7 +40,7 @@ def test_valid_text_is_prepared() -> None:
     """A valid text gives a document with hash, tree and one operation by name."""
     document = DEVELOPMENT.unregistered(HOME, DEVELOPMENT.parse(HOME, None))
     operation = document.operations["Home"]
-    assert (document.hash, document.text) == (sha256(HOME), HOME)
+    assert document.hash == sha256(HOME)
     assert (operation.name, operation.type) == ("Home", "query")
     assert (operation.document_hash, operation.document_id) == (
         sha256(HOME),
@@ -52,17 +52,17 @@ def test_valid_text_is_prepared() -> None:
 
 
 def test_facts_are_asked_per_operation() -> None:
-    """Each operation carries what `describe` says of it, given the schema and the document."""
+    """Each operation carries what `describe`, asked once, says of it in its place."""
     asked: list[tuple[Any, ...]] = []
 
-    def describe(schema: GraphQLSchema, document: Any, operation: Any) -> OperationFacts:
-        asked.append((schema, document, operation.name.value))
-        return OperationFacts((operation.name.value,), None, False, False)
+    def describe(schema: GraphQLSchema, document: Any) -> list[OperationFacts]:
+        asked.append((schema, document))
+        return [OperationFacts((name,), None, False, False) for name in "AB"]
 
     found = Preparer(SCHEMA, DocumentsConfig(), True, describe)
     text = "query A { home { home { home { viewer { id } } } } } mutation B { save(id: 1) { id } }"
     document = found.unregistered(text, found.parse(text, None))
-    assert asked == [(SCHEMA, document.ast, "A"), (SCHEMA, document.ast, "B")]
+    assert asked == [(SCHEMA, document.ast)]
     assert document.operations["B"].facts.root_fields == ("B",)
     assert document.operations["B"].type == "mutation"
 
@@ -174,6 +174,35 @@ def test_errors_are_few_and_short() -> None:
     assert len(echo["message"]) <= MAX_MESSAGE + 1
 
 
+def test_operations_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the limit of operations neither validation nor the contract sees the document."""
+    asked: list[Any] = []
+
+    def validating(*given: Any, **_: Any) -> list[Any]:
+        asked.append(given)
+        return []
+
+    monkeypatch.setattr(prepare, "validate", validating)
+
+    def describe(schema: GraphQLSchema, document: Any) -> list[OperationFacts]:
+        asked.append(document)
+        return [OperationFacts((), None, False, False)] * limits.MAX_OPERATIONS
+
+    found = Preparer(SCHEMA, DocumentsConfig(), True, describe)
+    allowed = many(limits.MAX_OPERATIONS, "query Q% { ...F }") + " fragment F on Query { numbers }"
+    with pytest.raises(ValidationFailed, match="has 11 operations, 10 is the limit"):
+        found.unregistered("", found.parse("query X { ...F } " + allowed, None))
+    assert asked == []
+    assert len(found.unregistered("", found.parse(allowed, None)).operations) == 10
+    assert len(asked) == 2
+
+
+def test_registered_documents_have_any_operations() -> None:
+    """A reviewed document may hold more operations than others."""
+    text = many(limits.MAX_OPERATIONS + 1, "query Q% { numbers }")
+    assert len(DEVELOPMENT.registered(text, "a1").operations) == limits.MAX_OPERATIONS + 1
+
+
 def many(count: int, text: str) -> str:
     return " ".join(text.replace("%", str(number)) for number in range(count))
 
@@ -207,7 +236,8 @@ BOMBS = {
     + many(100, "fragment F% on Query { home { viewer { id } } }"),
     "tokens": "{ " + "numbers " * 10_000 + "}",
     "comments": "#\n" * 10_000 + "{ numbers }",
-    "operations": many(600, "query Q% { wrong }"),
+    "operations": many(11, "query Q% { numbers }"),
+    "wrong operations": many(600, "query Q% { wrong }"),
 }  # fmt: skip
 
 

@@ -204,6 +204,21 @@ async def test_reports_tell_what_left() -> None:
     assert report.client is not None
 
 
+async def test_failed_fields_are_reported() -> None:
+    """Telemetry learns how many fields failed with which code; a refusal is none of them."""
+    codes = ["NOT_FOUND", "UPSTREAM_TIMEOUT", "NOT_FOUND"]
+    errors = [{"message": "x", "extensions": {"code": code}} for code in codes]
+    served = edge(lambda _: executed({"a": None}, errors=errors))
+    await served.post({"documentId": "x"})
+    await served.post([{"documentId": "x"}, {"documentId": "y"}])
+    await served.post({"documentId": 1})
+    assert [report.field_codes for report in served.told.reports] == [
+        {"NOT_FOUND": 2, "UPSTREAM_TIMEOUT": 1},
+        {"NOT_FOUND": 4, "UPSTREAM_TIMEOUT": 2},
+        {},
+    ]
+
+
 async def test_request_ids_are_returned() -> None:
     """A sound request id comes back; anything else is replaced by a fresh one."""
     served = edge()

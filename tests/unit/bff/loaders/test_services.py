@@ -369,3 +369,40 @@ async def test_preferences_are_the_viewers_alone() -> None:
     assert own is not None
     assert other is None
     assert len(transport.calls) == 1
+
+
+@pytest.mark.parametrize("bad", ["x" * 65, "\x00", "a b", "ä", ""])
+async def test_bad_id_costs_itself_only(bad: str) -> None:
+    """An id no service would take is not asked for: the others of its batch are answered."""
+    transport = by_path({"/v1/stats/batch": only_known(stats, "stats")})
+    found = await load(content.StatsByItemIdLoader(caller(transport)), ["1", bad, "2"])
+    assert [one and one.item_id for one in found] == ["1", None, "2"]
+    assert transport.bodies == [{"ids": ["1", "2"]}]
+
+
+async def test_only_bad_ids_ask_nobody() -> None:
+    """With nothing to ask for there is no call."""
+    transport = by_path({"/v1/stats/batch": only_known(stats, "stats")})
+    assert await load(content.StatsByItemIdLoader(caller(transport)), ["x" * 65]) == [None]
+    assert transport.calls == []
+
+
+async def test_bad_cursor_costs_its_thread_only() -> None:
+    """A cursor the service refuses fails its own page; first pages beside it are one call."""
+
+    def pages(call: Outgoing) -> Any:
+        body = asked(call)
+        if any(one["after"] == "bad" for one in body["threads"]):
+            return problem(422, "BAD_CURSOR", "Start again without a cursor.")
+        return {
+            "threads": [
+                thread(one["item_id"], body["first"], one["after"]) for one in body["threads"]
+            ]
+        }
+
+    transport = by_path({"/v1/comments/batch": pages})
+    keys = [ThreadKey("1", 5), ThreadKey("2", 5), ThreadKey("3", 5, "bad")]
+    first, second, third = await load(content.ThreadByItemIdLoader(caller(transport)), keys)
+    assert (first.item_id, second.item_id) == ("1", "2")
+    assert isinstance(third, FieldError)
+    assert len(transport.calls) == 2

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import Enum
 from typing import Any, cast
+from uuid import UUID
 
 import pytest
 import strawberry
@@ -22,8 +26,41 @@ class Filter:
     limit: int = 10
 
 
+@strawberry.enum
+class Colour(Enum):
+    RED = "red"
+
+
+@strawberry.input(one_of=True)
+class Either:
+    a: str | None = strawberry.UNSET
+    b: int | None = strawberry.UNSET
+
+
+@strawberry.input
+class Everything:
+    string: str
+    int: int | None = None
+    float: float | None = None
+    boolean: bool | None = None
+    id: strawberry.ID | None = None
+    colour: Colour | None = None
+    datetime: datetime | None = None
+    date: date | None = None
+    time: time | None = None
+    decimal: Decimal | None = None
+    uuid: UUID | None = None
+    strings: list[str] | None = None
+    filters: list[Filter] | None = None
+    either: Either | None = None
+
+
 @strawberry.type
 class Query:
+    @strawberry.field
+    def everything(self, given: Everything) -> str | None:
+        return None
+
     @strawberry.field
     def add(self, a: int, b: int = 1) -> int:
         RAN.append("add")
@@ -139,6 +176,95 @@ async def test_variable_errors_are_bounded() -> None:
     with pytest.raises(BadVariables) as refused:
         await run(f"query ({declared}) {{ {used} }}", {f"v{n}": "x" for n in range(50)})
     assert len(refused.value.errors) <= MAX_VARIABLE_ERRORS + 1
+
+
+SECRET = "S3cret, found: S3cret. Found: S3cret"
+MISFITS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "string": ({"string": [SECRET]}, ".string", "String"),
+    "int": ({"int": SECRET}, ".int", "Int"),
+    "float": ({"float": SECRET}, ".float", "Float"),
+    "boolean": ({"boolean": SECRET}, ".boolean", "Boolean"),
+    "id": ({"id": [SECRET]}, ".id", "ID"),
+    "enum": ({"colour": SECRET}, ".colour", "Colour"),
+    "enum of another type": ({"colour": [SECRET]}, ".colour", "Colour"),
+    "datetime": ({"datetime": SECRET}, ".datetime", "DateTime"),
+    "date": ({"date": SECRET}, ".date", "Date"),
+    "time": ({"time": SECRET}, ".time", "Time"),
+    "decimal": ({"decimal": SECRET}, ".decimal", "Decimal"),
+    "uuid": ({"uuid": SECRET}, ".uuid", "UUID"),
+    "list": ({"strings": ["x", {"a": SECRET}]}, ".strings[1]", "String"),
+    "list of one": ({"strings": {"a": SECRET}}, ".strings", "String"),
+    "null in a list": ({"strings": [SECRET, None]}, ".strings[1]", "String!"),
+    "null": ({"string": None, "uuid": SECRET}, ".string", "String!"),
+    "object": ({"filters": [SECRET]}, ".filters[0]", "Filter"),
+    "object of one": ({"filters": SECRET}, ".filters", "Filter"),
+    "in an object of one": ({"filters": {"text": [SECRET]}}, ".filters.text", "String"),
+    "missing field": ({"filters": [{"limit": SECRET}]}, ".filters[0]", "Filter"),
+    "unknown field": ({"filters": [{"text": "", "limt": SECRET}]}, ".filters[0]", "Filter"),
+    "wrong in one of": ({"either": {"a": [SECRET]}}, ".either.a", "String"),
+}
+
+
+@pytest.mark.parametrize("hidden", [True, False], ids=["production", "development"])
+@pytest.mark.parametrize("name", MISFITS)
+async def test_variable_errors_quote_nothing(name: str, hidden: bool) -> None:
+    """An error names variable, path and expected type, and never shows the value: it may be a
+    password."""
+    given, path, expected = MISFITS[name]
+    with pytest.raises(BadVariables) as refused:
+        await run(
+            "query ($given: Everything!) { everything(given: $given) }",
+            {"given": {"string": "", **given}},
+            hide_suggestions=hidden,
+        )
+    messages = [error["message"] for error in refused.value.errors]
+    begin = f"Variable '$given' has invalid value at {path}: "
+    assert any(message.startswith(begin) and f"'{expected}'" in message for message in messages)
+    assert "S3cret" not in str((refused.value.errors, refused.value.message, refused.value))
+    assert all(error["locations"] == [{"line": 1, "column": 8}] for error in refused.value.errors)
+
+
+@pytest.mark.parametrize(
+    "either", [{"a": SECRET, "b": 1}, {}, {"a": None}, SECRET, {"c": SECRET}, {"b": SECRET}]
+)
+async def test_one_of_quotes_nothing(either: Any) -> None:
+    """Nor does what Strawberry says of an input object with one field of several."""
+    with pytest.raises(BadVariables) as refused:
+        await run(
+            "query ($given: Everything!) { everything(given: $given) }",
+            {"given": {"string": "", "either": either}},
+        )
+    assert "S3cret" not in str((refused.value.errors, refused.value.message))
+    assert refused.value.errors[0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "value", "message"),
+    [
+        ("Int!", SECRET, ": Expected value of type 'Int'."),
+        ("[Int]", [[SECRET]], " at [0]: Expected value of type 'Int'."),
+        ("Filter", SECRET, ": Expected value of type 'Filter' to be an object."),
+        ("Int!", None, ": Expected value of non-null type 'Int!' not to be None."),
+    ],
+)
+async def test_variable_itself_is_not_quoted(declared: str, value: Any, message: str) -> None:
+    """The same holds for a variable that is no object."""
+    with pytest.raises(BadVariables) as refused:
+        await run(f"query ($v: {declared}) {{ add(a: 1) }}", {"v": value})
+    told = [error["message"] for error in refused.value.errors]
+    assert told == [f"Variable '$v' has invalid value{message}"]
+
+
+async def test_each_variable_is_told_once() -> None:
+    """Several wrong variables are told in their order, each problem once."""
+    with pytest.raises(BadVariables) as refused:
+        await run(
+            "query ($a: Int!, $f: Filter!, $b: Int!) { add(a: $a, b: $b) search(filter: $f) }",
+            {"a": SECRET, "f": {"limit": SECRET, "more": SECRET}},
+        )
+    told = [error["message"] for error in refused.value.errors]
+    assert [message.split("'")[1] for message in told] == ["$a", "$f", "$f", "$f", "$b"]
+    assert "S3cret" not in str(told)
 
 
 @pytest.mark.parametrize("hidden", [True, False])

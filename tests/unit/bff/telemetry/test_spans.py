@@ -169,7 +169,7 @@ def test_request_is_told_in_one_line(tracing: Tracing, path: Path) -> None:
     observer = Observer(tracing, Metrics("ios"), "ios")
     with capture_logs() as logs:
         begun = observer.on_request(head(traceparent=TRACEPARENT, authorization="Bearer hunter2"))
-        observer.on_answer(begun, report())
+        observer.on_answer(begun, report(field_codes={"NOT_FOUND": 2}))
     tracing.close()
     (line,) = logs
     assert line == {
@@ -181,6 +181,7 @@ def test_request_is_told_in_one_line(tracing: Tracing, path: Path) -> None:
         "method": "POST",
         "status": 200,
         "codes": (),
+        "field_codes": {"NOT_FOUND": 2},
         "operations": 1,
         "upstream_calls": 4,
         "bytes": 1234,
@@ -235,3 +236,28 @@ def test_every_refusal_is_counted(operations: int) -> None:
         "facet_refusals_total", {"platform": "ios", "code": "BAD_REQUEST"}
     )
     assert sample == 1
+
+
+def test_untrusted_callers_decide_nothing(path: Path) -> None:
+    """A caller's sampled flag is not obeyed outside the trusted: nothing is recorded at ratio 0,
+    and what is recorded is a trace of our own that links to theirs."""
+    for ratio in (0.0, 1.0):
+        config = TelemetryConfig(traces_file=path, sample_ratio=ratio)
+        tracing = Tracing(config, "bff-ios", trust_callers=False)
+        observer = Observer(tracing, Metrics("ios"), "ios")
+        observer.on_answer(observer.on_request(head(traceparent=TRACEPARENT)), report())
+        tracing.close()
+        if ratio == 0.0:
+            assert path.read_text() == ""
+    span = recorded(path)["POST /graphql"]
+    assert span["context"]["trace_id"] != f"0x{TRACE}"
+    assert [link["context"]["trace_id"] for link in span["links"]] == [f"0x{TRACE}"]
+
+
+def test_attributes_are_bounded(path: Path) -> None:
+    """A name of a client's choosing takes no more of a span than any other attribute."""
+    tracing = Tracing(TelemetryConfig(traces_file=path, sample_ratio=1.0), "bff-ios")
+    with tracing.step("document") as span:
+        span.set_attribute("graphql.operation.name", "x" * 60_000)
+    tracing.close()
+    assert len(recorded(path)["document"]["attributes"]["graphql.operation.name"]) == 256

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -313,11 +314,32 @@ async def test_refusals_get_their_code(
 
 
 async def test_input_refusals_are_shown() -> None:
-    """Of a refused input the app sees the service's words and the fields at fault."""
-    fields = [{"field": "bio", "code": "too_long", "message": "At most 300 characters."}]
+    """Of a refused input the app sees the fields at fault by its own names; a service's names of
+    types and its words about patterns stay inside."""
+    fields = [
+        {"field": "MarkIds.ids.2", "code": "too_long", "message": "should match '^[^\\x00]*$'"},
+        {"field": "display_name", "code": "missing", "message": "Field required"},
+    ]
     error = await refused(problem(422, "BAD_INPUT", "Correct the fields.", errors=fields))
     assert error.message == "Correct the fields."
-    assert error.extensions == {"fields": fields}
+    assert error.extensions == {
+        "fields": [
+            {"field": "ids.2", "code": "too_long"},
+            {"field": "displayName", "code": "missing"},
+        ]
+    }
+
+
+async def test_calls_of_a_request_are_bounded() -> None:
+    """A request that has made its calls is refused more, without asking the service."""
+    transport = answering(GOOD)
+    made = replace(services(transport), max_calls=2)
+    asking = Caller(made, arrival(), CallLog())
+    for _ in range(2):
+        await asking.call(ITEMS, body={"ids": ["1"]})
+    with pytest.raises(UpstreamOverloaded):
+        await asking.call(ITEMS, body={"ids": ["1"]})
+    assert len(transport.calls) == 2
 
 
 @pytest.mark.parametrize("status", [400, 401, 500, 503, 504])

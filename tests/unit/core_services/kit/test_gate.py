@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from structlog.testing import capture_logs
 
 from core_services.accounts.app import SERVICE
 from core_services.accounts.settings import AccountsSettings
@@ -280,3 +281,14 @@ async def test_trace_is_continued(
     assert span["kind"] == "SpanKind.SERVER"
     assert span["attributes"]["http.response.status_code"] == 200
     assert span["attributes"]["facet.caller"] == "bff-ios"
+
+
+async def test_polls_are_no_news(client: httpx2.AsyncClient, caller: Caller) -> None:
+    """What gateways ask every few seconds is logged for debugging alone, unless it fails."""
+    with capture_logs() as logs:
+        await client.get("/v1/revocations", headers=caller.headers("accounts"))
+        await client.get("/.well-known/jwks.json")
+        await client.get("/v1/revocations")
+        await client.get("/healthz")
+    news = [line["status"] for line in logs if line["log_level"] != "debug"]
+    assert news == [401, 200]

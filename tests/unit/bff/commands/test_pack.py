@@ -1,0 +1,90 @@
+"""`bff pack --write`: the next release is written, one that is there keeps its documents."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bff.commands.pack import pack
+from bff.errors import ConfigError
+
+NAME = "1.0.0+1"
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of an app with one operation; the settings name it alone."""
+    folder = tmp_path / "app"
+    (folder / "operations").mkdir(parents=True)
+    (folder / "app.json").write_text(json.dumps({"generator": "apollo-ios", "release": NAME}))
+    (folder / "operations" / "Home.graphql").write_text("query Home { home { title } }")
+    settings = tmp_path / "bff.yaml"
+    settings.write_text(
+        "platforms: {ios: {schema_object: 'a:b', port_offset: 1, "
+        f"releases: '{folder / 'releases'}'}}}}\n"
+        "upstreams: {services: {accounts: {url: 'http://a:1'}}}\n"
+    )
+    monkeypatch.setenv("BFF_CONFIG", str(settings))
+    write()
+    return folder
+
+
+def write(*arguments: str) -> None:
+    CliRunner().invoke(pack, ["--write", *arguments], catch_exceptions=False)
+
+
+def names(app: Path, release: str = NAME) -> list[str]:
+    manifest = json.loads((app / "releases" / release / "manifest.json").read_bytes())
+    return [operation["name"] for operation in manifest["operations"]]
+
+
+def change(app: Path) -> None:
+    (app / "operations" / "Home.graphql").write_text("query Home { home { subtitle } }")
+
+
+def test_shipped_release_is_kept(app: Path) -> None:
+    """A changed operation would take away the document of shipped apps: refused, with the ways
+    out, and the manifest is as it was."""
+    manifest = app / "releases" / NAME / "manifest.json"
+    before = manifest.read_bytes()
+    change(app)
+    with pytest.raises(ConfigError, match="has 1 other document ") as refused:
+        write()
+    for said in (NAME, "Home", "name the next release in", "app.json", "--replace"):
+        assert said in str(refused.value)
+    assert manifest.read_bytes() == before
+
+
+def test_unreleased_one_is_replaced(app: Path) -> None:
+    """Asked to, it writes over a release that nobody has shipped."""
+    change(app)
+    write("--replace")
+    assert "subtitle" in (app / "releases" / NAME / "manifest.json").read_text()
+
+
+def test_next_release_is_written(app: Path) -> None:
+    """Another name in app.json begins another release, beside the old one."""
+    change(app)
+    (app / "app.json").write_text('{"generator": "apollo-ios", "release": "1.1.0+2"}')
+    write()
+    assert names(app) == names(app, "1.1.0+2") == ["Home"]
+
+
+def test_more_documents_are_welcome(app: Path) -> None:
+    """A document that comes on top breaks no shipped app; writing the same again is no change."""
+    write()
+    (app / "operations" / "More.graphql").write_text("query More { more }")
+    write()
+    assert names(app) == ["Home", "More"]
+
+
+def test_unreadable_manifest_is_not_overwritten(app: Path) -> None:
+    """What cannot be read may still be what was shipped."""
+    manifest = app / "releases" / NAME / "manifest.json"
+    manifest.write_text("{")
+    with pytest.raises(ConfigError, match="--replace"):
+        write()
+    assert manifest.read_text() == "{"
