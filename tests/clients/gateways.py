@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bff.config import PROJECT, Policy
 from tests.harness.databases import free_port
-from tests.harness.stack import Stack
+from tests.harness.stack import PATIENT, Stack
 
 
 @dataclass
@@ -37,6 +37,7 @@ class Gateways:
         url = f"http://127.0.0.1:{port}"
         told = {
             **where.bff_environment(platform),
+            **PATIENT,
             "BFF__DOCUMENTS__POLICY": policy,
             f"BFF__PLATFORMS__{platform.upper()}__RELEASES": str(self.release_folder(platform)),
             **environment,

@@ -34,6 +34,12 @@ from persisted_queries.manifest import ManifestOperation
 from tests.harness.databases import free_port
 
 PLATFORMS = ("ios", "android", "web")
+# What a test asserts must not hang on how busy the machine is: gateways wait long, unless a test
+# is about just that and says otherwise.
+PATIENT = {
+    "BFF__SCREENS__DEADLINE_MS": "20000",
+    **{f"BFF__UPSTREAMS__SERVICES__{name.upper()}__TIMEOUT_MS": "20000" for name in SERVICES},
+}
 
 
 @dataclass
@@ -62,7 +68,8 @@ class Stack:
         self, platform: str, environment: Mapping[str, str] = MappingProxyType({})
     ) -> Settings:
         """The settings a gateway of this stack gets, with BFF__* variables on top."""
-        with mock.patch.dict(os.environ, {**self.where.bff_environment(platform), **environment}):
+        told = {**self.where.bff_environment(platform), **PATIENT, **environment}
+        with mock.patch.dict(os.environ, told):
             return settings_module.load()
 
     @asynccontextmanager
@@ -128,7 +135,8 @@ def running_stack(
 def _started(where: Layout, platforms: tuple[str, ...]) -> Iterator[Stack]:
     with Children() as children:
         started = [start_service(where, children, service) for service in SERVICES]
-        started += [start_bff(where, children, platform) for platform in platforms]
+        with mock.patch.dict(os.environ, PATIENT):
+            started += [start_bff(where, children, platform) for platform in platforms]
         for child in started:
             children.wait_ready(child)
         yield Stack(where, children)
@@ -185,7 +193,11 @@ def start_policy_gateway(stack: Stack, platform: str, policy: str) -> Iterator[C
     """One more gateway process of a platform, under another document policy, on a free port."""
     name = f"bff-{platform}-{policy}"
     port = free_port()
-    environment = {**stack.where.bff_environment(platform), "BFF__DOCUMENTS__POLICY": policy}
+    environment = {
+        **stack.where.bff_environment(platform),
+        **PATIENT,
+        "BFF__DOCUMENTS__POLICY": policy,
+    }
     command = [sys.executable, "-m", "bff", "serve", platform, "--port", str(port)]
     with Children() as children:
         child = children.start(
