@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from bff import config as settings_module
+from bff.commands.schema import named_platforms
 from bff.config import PlatformConfig
 from bff.errors import ConfigError
 from persisted_queries import pack as packing
@@ -35,10 +35,7 @@ class App:
 @click.option("--replace", is_flag=True, help="Write over a release that nobody has shipped yet.")
 def pack(platform: str | None, write: bool, replace: bool) -> None:
     """Print the manifest of PLATFORM's newest release, of every platform's by default."""
-    platforms = settings_module.load().platforms
-    if platform is not None and platform not in platforms:
-        raise ConfigError(f"no platform '{platform}'; the settings name {', '.join(platforms)}")
-    apps = [read_app(platforms[name]) for name in ([platform] if platform else platforms)]
+    apps = [read_app(config) for config in named_platforms(platform).values()]
     texts = [packed(app) for app in apps]
     if not write:
         click.echo("".join(texts), nl=False)

@@ -17,9 +17,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
-from bff import config as settings_module
 from bff.app import load_schema
-from bff.commands.schema import snapshot_path
+from bff.commands.schema import named_platforms, snapshot_path
 from bff.config import PlatformConfig
 from bff.documents.releases import releases_of
 from bff.errors import ConfigError
@@ -48,7 +47,7 @@ def show(document: str, platform: str | None) -> None:
     """Draw the plan of DOCUMENT: an operation's name, or a registered id."""
     console = Console(highlight=False, width=WIDTH)
     found = False
-    for name, config in _platforms(platform).items():
+    for name, config in named_platforms(platform).items():
         schema = graphql_schema(load_schema(config))
         for operation in newest(name, config):
             if document in (operation.name, operation.id):
@@ -64,7 +63,7 @@ def show(document: str, platform: str | None) -> None:
 def budget(platform: str | None, write: bool) -> None:
     """Compare the planned calls of every operation with the reviewed; exit 1 if they differ."""
     differ = False
-    for name, config in _platforms(platform).items():
+    for name, config in named_platforms(platform).items():
         path, planned = budget_path(config), planned_calls(name, config)
         if write:
             path.write_text(HEADER + yaml.safe_dump(planned), encoding="utf-8")
@@ -132,12 +131,3 @@ def _label(wave: Wave) -> str:
     waits = f", after {fed}" if fed else ""
     called = f"{method.service}.{method.name} ({method.scope.value})"
     return f"level {wave.level}  {wave.loader} → {called}{waits}"
-
-
-def _platforms(named: str | None) -> dict[str, PlatformConfig]:
-    platforms = settings_module.load().platforms
-    if named is None:
-        return platforms
-    if named not in platforms:
-        raise ConfigError(f"no platform '{named}'; the settings name {', '.join(platforms)}")
-    return {named: platforms[named]}

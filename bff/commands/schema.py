@@ -21,17 +21,24 @@ SNAPSHOT = "schema.graphql"
 @click.option("--write", is_flag=True, help="Write the snapshots instead of printing.")
 def schema(platform: str | None, write: bool) -> None:
     """Print the SDL of PLATFORM, of every platform by default."""
-    platforms = settings_module.load().platforms
-    if platform is not None and platform not in platforms:
-        raise ConfigError(f"no platform '{platform}'; the settings name {', '.join(platforms)}")
-    for name in [platform] if platform else platforms:
-        text = sdl(platforms[name])
+    for config in named_platforms(platform).values():
+        text = sdl(config)
         if write:
-            path = snapshot_path(platforms[name])
+            path = snapshot_path(config)
             path.write_text(text, encoding="utf-8")
             click.echo(f"wrote {path}")
         else:
             click.echo(text, nl=False)
+
+
+def named_platforms(named: str | None) -> dict[str, PlatformConfig]:
+    """The platform of that name, or all of the settings for None. Raises ConfigError."""
+    platforms = settings_module.load().platforms
+    if named is None:
+        return platforms
+    if named not in platforms:
+        raise ConfigError(f"no platform '{named}'; the settings name {', '.join(platforms)}")
+    return {named: platforms[named]}
 
 
 def sdl(config: PlatformConfig) -> str:
