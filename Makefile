@@ -35,6 +35,10 @@ verify: .venv/.dev ## The long forms of the proofs; a missing outside program is
 clients: node .venv/.dev ## Only the proofs with real client libraries (needs Node.js)
 	@FACET_REQUIRE_ALL=1 $(BIN)/python -m pytest tests/clients $(ARGS)
 
+.PHONY: bench
+bench: .venv/.dev ## Our gateway beside its peers: CPU a screen, growth, coalescing (minutes; Linux, Node.js)
+	@$(BIN)/python -m tests.bench $(ARGS)
+
 .PHONY: node
 node:
 	@command -v node npm >/dev/null || { echo "make clients needs Node.js 20 or newer, with npm on PATH; install it (https://nodejs.org)" >&2; exit 1; }
@@ -67,7 +71,7 @@ lock: .venv/.dev ## Pin every dependency by hash (needs uv on PATH)
 
 .PHONY: clean
 clean: ## Remove the environment and development data
-	rm -rf .venv .data tests/clients/node_modules
+	rm -rf .venv .venv-bench .data tests/clients/node_modules tests/bench/node/node_modules
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Facet needs Python 3.11 or newer; name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }

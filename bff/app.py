@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from graphql import GraphQLSchema
 from starlette.applications import Starlette
 from strawberry import Schema
 
@@ -21,12 +22,16 @@ from bff.access.revocations import Revocations
 from bff.config import PlatformConfig, Settings
 from bff.documents.documents import Documents
 from bff.documents.releases import releases_of
+from bff.edge.application import Application
 from bff.edge.cross_origin import cross_origin
 from bff.edge.observe import Observer
 from bff.edge.routes import routes
 from bff.errors import ConfigError
 from bff.pipeline import Pipeline
+from bff.plans.counters import Counters
 from bff.plans.execute import Executor, graphql_schema
+from bff.plans.redact import PairFiles
+from bff.plans.shadow import Shadow
 from bff.request import Arrival, ClientIdentity, Deadline
 from bff.store.memory import MemoryTier
 from bff.store.redis_tier import RedisTier
@@ -35,6 +40,7 @@ from bff.store.two_tier import TwoTier
 from bff.telemetry.metrics import Metrics
 from bff.telemetry.spans import Tracing
 from bff.upstreams.calls import Caller, CallLog, Services
+from bff.upstreams.coalesce import Coalescer
 from bff.upstreams.credentials import read_signer
 from bff.upstreams.transport import Transport, make_transport
 
@@ -45,13 +51,15 @@ BACKGROUND_DEADLINE_MS = 60_000
 
 @dataclass
 class Gateway:
-    """One platform's process: the pipeline and what must be started and stopped around it."""
+    """One platform's process: the pipeline and what must be started and stopped around it.
+    `settled` is called once all registered documents are prepared."""
 
     platform: str
     settings: Settings
     pipeline: Pipeline
     keys: KeySet
     apq_tier: KeyValueTier
+    settled: Callable[[], object]
 
     async def ready(self) -> dict[str, str]:
         """Readiness checks. Only the first load counts: a service that goes away later costs its
@@ -66,11 +74,15 @@ class Gateway:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Keys and revocations are kept fresh while this is open."""
+        """Keys and revocations are kept fresh while this is open; documents are prepared."""
         tasks = [
             asyncio.create_task(self.pipeline.revocations.watch(self.caller)),
             asyncio.create_task(self._fresh_keys()),
+            asyncio.create_task(self._prepare_documents()),
+            asyncio.create_task(self.pipeline.executor.compile_in_background()),
         ]
+        if self.pipeline.executor.shadow is not None:
+            tasks.append(asyncio.create_task(self.pipeline.executor.shadow.replay_in_background()))
         try:
             yield
         finally:
@@ -82,6 +94,10 @@ class Gateway:
             await self.pipeline.services.transport.close()
             self.pipeline.services.tracing.close()
 
+    async def _prepare_documents(self) -> None:
+        await self.pipeline.documents.prepare_all()
+        self.settled()
+
     async def _fresh_keys(self) -> None:
         """Before they are too old, so that no request pays for it."""
         every = self.settings.access.keys_max_age_s / 2
@@ -90,12 +106,23 @@ class Gateway:
             await asyncio.sleep(every if self.keys.known else FIRST_POLL_PAUSE_S)
 
 
-def build(settings: Settings, platform: str, *, transport: Transport | None = None) -> Starlette:
-    """One platform's application. `transport` replaces the one the settings name (tests).
+def _not_told() -> None:
+    """Nobody wants to know."""
+
+
+def build(
+    settings: Settings,
+    platform: str,
+    *,
+    transport: Transport | None = None,
+    settled: Callable[[], object] = _not_told,
+) -> Starlette:
+    """One platform's application. `transport` replaces the one the settings name (tests);
+    `settled` is called once what a process keeps for good has been made.
 
     Raises ConfigError naming the setting at fault.
     """
-    gateway = build_gateway(settings, platform, transport=transport)
+    gateway = build_gateway(settings, platform, transport=transport, settled=settled)
     services = gateway.pipeline.services
 
     @asynccontextmanager
@@ -103,7 +130,7 @@ def build(settings: Settings, platform: str, *, transport: Transport | None = No
         async with gateway.running():
             yield
 
-    return Starlette(
+    return Application(
         routes=routes(
             gateway.pipeline,
             settings,
@@ -117,7 +144,11 @@ def build(settings: Settings, platform: str, *, transport: Transport | None = No
 
 
 def build_gateway(
-    settings: Settings, platform: str, *, transport: Transport | None = None
+    settings: Settings,
+    platform: str,
+    *,
+    transport: Transport | None = None,
+    settled: Callable[[], object] = _not_told,
 ) -> Gateway:
     """Every room of one platform, wired."""
     config = settings.platforms.get(platform)
@@ -136,6 +167,7 @@ def build_gateway(
             trust_callers=settings.trust_traceparent,
         ),
         max_calls=settings.upstreams.max_calls,
+        coalescer=Coalescer(metrics.joined) if settings.upstreams.coalesce else None,
     )
     keys = KeySet(settings.access, metrics)
     revocations = Revocations(settings.access, metrics)
@@ -143,6 +175,7 @@ def build_gateway(
     releases = releases_of(platform, config)
     metrics.live([release.name for release in releases])
     apq_tier = _apq_tier(settings, platform, metrics)
+    executor = _executor(schema, settings, metrics)
     documents = Documents(
         schema,
         settings.documents,
@@ -151,18 +184,42 @@ def build_gateway(
         releases,
         apq_tier,
         count=metrics.event,
+        on_prepared=executor.foresee,
     )
     documents.load()
-    metrics.documents.set(len(documents))
+    metrics.documents.set_function(lambda: len(documents))
     pipeline = Pipeline(
         documents=documents,
         authenticator=Authenticator(settings.access, keys, revocations, metrics),
         revocations=revocations,
-        executor=Executor(schema, hide_suggestions=not settings.development),
+        executor=executor,
         services=services,
         development=settings.development,
     )
-    return Gateway(platform, settings, pipeline, keys, apq_tier)
+    return Gateway(platform, settings, pipeline, keys, apq_tier, settled)
+
+
+def _executor(schema: GraphQLSchema, settings: Settings, metrics: Metrics) -> Executor:
+    executor = Executor(
+        schema,
+        hide_suggestions=not settings.development,
+        mode=settings.plans.mode,
+        max_memory=settings.plans.max_memory,
+        counters=Counters(metrics.fell_back),
+        require=settings.plans.require_compiled,
+    )
+    plans = settings.plans
+    if plans.shadow_one_in:
+        executor.shadow = Shadow(
+            executor.plans,
+            one_in=plans.shadow_one_in,
+            cpu_share=plans.shadow_cpu_share,
+            count=metrics.shadowed,
+            files=PairFiles(plans.shadow_dir) if plans.shadow_dir else None,
+        )
+    metrics.plans.set_function(lambda: len(executor.plans))
+    metrics.plans_bytes.set_function(lambda: executor.plans.size)
+    return executor
 
 
 def load_schema(config: PlatformConfig) -> Schema:

@@ -102,6 +102,7 @@ class DocumentsConfig(Room):
     apq_max_bytes: Positive = 8_388_608
     apq_ttl_s: Positive = 86_400
     text_cache_bytes: Positive = 33_554_432
+    ast_cache_bytes: Positive = 33_554_432
     max_tokens: Positive = 2_000
     max_depth: Positive = 12
     max_aliases: Positive = 30
@@ -137,6 +138,17 @@ class ServiceConfig(Room):
     timeout_ms: Annotated[int, Field(ge=10, le=60_000)] = 1_000
 
 
+class PlansConfig(Room):
+    """How operations are executed; see deploy/bff.yaml."""
+
+    mode: Literal["compiled", "generic"] = "compiled"
+    require_compiled: Literal["warn", "refuse"] = "warn"
+    max_memory: Positive = 67_108_864
+    shadow_one_in: Annotated[int, Field(ge=0)] = 997
+    shadow_cpu_share: Annotated[float, Field(gt=0, le=1)] = 0.01
+    shadow_dir: Path | None = None
+
+
 class UpstreamsConfig(Room):
     """How core services are called; `key_file` holds this BFF's private signing key (JWK)."""
 
@@ -146,6 +158,7 @@ class UpstreamsConfig(Room):
     max_answer_bytes: Positive = 2_097_152
     max_connections: Positive = 100
     max_calls: Positive = 100
+    coalesce: bool = True
 
 
 class StoreConfig(Room):
@@ -183,6 +196,7 @@ class Settings(BaseSettings):
     edge: EdgeConfig = EdgeConfig()
     documents: DocumentsConfig = DocumentsConfig()
     access: AccessConfig = AccessConfig()
+    plans: PlansConfig = PlansConfig()
     screens: ScreensConfig = ScreensConfig()
     upstreams: UpstreamsConfig
     store: StoreConfig = StoreConfig()

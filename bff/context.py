@@ -72,6 +72,14 @@ class Context:
             self.signed_in()
         return shield(self.loader(kind).load(key))
 
+    def remaining(self) -> float:
+        """Seconds left to this exchange's deadline."""
+        return self.arrival.deadline.remaining()
+
+    def call_was_late(self) -> None:
+        """A call left for keys that came after their wave."""
+        self._caller.log.late += 1
+
     def upstream(self, kind: type[U]) -> U:
         """The calls of one service, for mutations."""
         return kind(self._caller)

@@ -186,6 +186,7 @@ def record(*classes: type) -> Callable[[T], T]:
         def is_type_of(value: Any, _info: Any) -> bool:
             return isinstance(value, classes)
 
+        is_type_of.__facet_record_check__ = True  # type: ignore[attr-defined]
         graphql_type.is_type_of = staticmethod(is_type_of)  # type: ignore[attr-defined]
         graphql_type.__facet_records__ = classes  # type: ignore[attr-defined]
         return graphql_type
@@ -198,12 +199,36 @@ def records_of(graphql_type: type) -> tuple[type, ...]:
     return cast("tuple[type, ...]", getattr(graphql_type, "__facet_records__", ()))
 
 
+def is_record_check(is_type_of: Callable[..., Any]) -> bool:
+    """Whether this is the `is_type_of` that `record` makes: it looks at the class alone."""
+    return getattr(is_type_of, "__facet_record_check__", False) is True
+
+
 @strawberry.schema_directive(
     locations=[Location.FIELD_DEFINITION],
     description="This root field is one screen of the app; metrics and budgets carry its name.",
 )
 class Screen:
     """`@screen` on a root field."""
+
+
+@strawberry.enum(description="What stands in a section's place when it is late or fails.")
+class SectionFallback(Enum):
+    STALE = "stale"
+    EMPTY = "empty"
+    OMIT = "omit"
+
+
+@strawberry.schema_directive(
+    locations=[Location.FIELD_DEFINITION],
+    description="A part of a screen that may be late or fail by itself.",
+)
+class Section:
+    """`@section` on a nullable field of a screen: a plan carries it."""
+
+    critical: bool = False
+    budget_ms: int | None = None
+    fallback: SectionFallback = SectionFallback.OMIT
 
 
 @strawberry.schema_directive(
@@ -285,7 +310,7 @@ class _Reader:
         found = self._selected(operation.selection_set, root_type)
         roots = found.fields
         declared = [set(_directives(field)) for field in roots.values() if field is not None]
-        screens = [n for n, f in roots.items() if f is not None and Screen in _directives(f)]
+        screens = [n for n, f in roots.items() if f is not None and is_screen(f)]
         return OperationFacts(
             root_fields=tuple(roots),
             screen=screens[0] if len(screens) == 1 else None,
@@ -359,6 +384,18 @@ def batch_of(field: GraphQLField | None) -> BatchField | None:
         return None
     found = dict[Any, Any](definition.metadata or {}).get(METADATA_KEY)
     return found if isinstance(found, BatchField) else None
+
+
+def is_screen(field: GraphQLField) -> bool:
+    """Whether a root field is declared to be a screen."""
+    return Screen in _directives(field)
+
+
+def section_of(field: GraphQLField) -> Section | None:
+    """The section a field is declared to be, if it is one."""
+    definition = strawberry_field(field)
+    found = definition.directives if definition is not None else ()
+    return next((one for one in found if isinstance(one, Section)), None)
 
 
 def _directives(field: GraphQLField) -> tuple[type, ...]:

@@ -63,7 +63,8 @@ class Exchange:
         try:
             with self._rooms.services.tracing.step("document") as span:
                 operation = await self._documents.find(request, self.arrival.client, self._budget)
-                operation.describe(span.set_attribute)
+                if span.is_recording():
+                    operation.describe(span.set_attribute)
             _check_method(operation, request)
             await self._authenticate(operation)
             envelope = await self._execute(operation, request)
@@ -87,10 +88,9 @@ class Exchange:
     async def _execute(self, operation: Operation, request: OperationRequest) -> Envelope:
         rooms = self._rooms
         with rooms.services.tracing.step("execute") as span:
-            result = await rooms.executor.execute(
-                operation.document_ast, operation.definition, request.variables, self._context
-            )
-            span.set_attribute(Attribute.FIELD_ERRORS, len(result.errors or ()))
+            result = await rooms.executor.execute(operation, request.variables, self._context)
+            span.set_attribute(Attribute.FIELD_ERRORS, len(result.errors))
+            span.set_attribute(Attribute.PLAN, result.plan)
         calls = self.calls if rooms.development else None
         return shape(result, self.arrival.request_id, operation.facts.public, calls)
 

@@ -7,22 +7,15 @@ is left to the gateway.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from graphql import (
-    FragmentDefinitionNode,
-    GraphQLError,
-    OperationDefinitionNode,
-    parse,
-)
+from persisted_queries.bodies import Body, BodyError, OperationType, read_body
 
-OperationType = Literal["query", "mutation", "subscription"]
 Format = Literal["persisted-query-manifest", "operation-output", "ios-legacy", "relay"]
 
 V1_FORMAT = "apollo-persisted-query-manifest"
@@ -47,13 +40,16 @@ class ManifestError(Exception):
 @dataclass(frozen=True, slots=True)
 class ManifestOperation:
     """One registered operation. `id` is what the app sends (any string); `hash` is our own, the
-    lower-case hex SHA-256 of the UTF-8 `body`."""
+    lower-case hex SHA-256 of the UTF-8 `body`; `key` is one for all layouts of the body (None: it
+    is not valid), which has `tokens` tokens."""
 
     id: str
     name: str
     type: OperationType
     body: str
     hash: str
+    key: bytes | None = None
+    tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,25 +82,30 @@ class _Entry:
     type: str | None
 
 
-def read_manifest(path: Path) -> Manifest:
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What was read so far: manifests read with one shelf share bodies and operations, however many
+    releases send them."""
+
+    bodies: dict[str, Body] = field(default_factory=dict)
+    operations: dict[tuple[str, str], ManifestOperation] = field(default_factory=dict)
+
+
+def read_manifest(path: Path, shelf: Shelf | None = None) -> Manifest:
     """Read the manifest in a file. Raises ManifestError; OSError if the file cannot be read."""
-    return parse_manifest(path.read_bytes(), str(path))
+    return parse_manifest(path.read_bytes(), str(path), shelf)
 
 
-def parse_manifest(raw: bytes, source: str) -> Manifest:
+def parse_manifest(raw: bytes, source: str, shelf: Shelf | None = None) -> Manifest:
     """Read a manifest's bytes; `source` names it in errors and warnings. Raises ManifestError."""
+    shelf = shelf or Shelf()
     found, entries = _entries(_json_object(raw, source), source)
-    operations = _unique([_operation(entry, source) for entry in entries], source)
+    operations = _unique([_operation(entry, source, shelf) for entry in entries], source)
     if not operations:
         raise ManifestError(source, "", "no operations; generate it again from the app's documents")
     _refuse_names_as_ids(operations, source)
     warnings = tuple(warning for one in operations for warning in _warnings(one, source))
     return Manifest(source, found, tuple(operations), warnings)
-
-
-def own_hash(body: str) -> str:
-    """Lower-case hex SHA-256 of the exact UTF-8 text. Raises UnicodeEncodeError."""
-    return hashlib.sha256(body.encode()).hexdigest()
 
 
 def _json_object(raw: bytes, source: str) -> dict[str, Any]:
@@ -178,22 +179,36 @@ def _text(member: dict[str, Any], key: str, where: str, source: str) -> str:
     return value
 
 
-def _operation(entry: _Entry, source: str) -> ManifestOperation:
+def _operation(entry: _Entry, source: str, shelf: Shelf) -> ManifestOperation:
     """Check one entry against its own body; what the body says is what counts."""
     if not entry.id.strip():
         raise ManifestError(source, entry.where, "has an empty id; give it the one the app sends")
     if not entry.body.strip():
         raise ManifestError(source, entry.where, "has an empty body; generate the manifest again")
-    definition = _single_operation(entry, source)
-    name = definition.name
-    kind: OperationType = definition.operation.value
+    body = shelf.bodies.get(entry.body)
+    if body is None:
+        try:
+            body = shelf.bodies[entry.body] = read_body(entry.body)
+        except BodyError as error:
+            raise ManifestError(source, entry.where, str(error)) from error
+    name = _checked_name(entry, body, source)
+    known = shelf.operations.get((entry.id, body.hash))
+    if known is None:
+        id_ = body.hash if entry.id == body.hash else entry.id  # one string, not two
+        known = ManifestOperation(id_, name, body.type, body.text, body.hash, body.key, body.tokens)
+        shelf.operations[id_, body.hash] = known
+    return known
+
+
+def _checked_name(entry: _Entry, body: Body, source: str) -> str:
+    kind, name = body.type, body.name
     if name is None:
         raise ManifestError(
             source, entry.where, f"is an anonymous operation; name it: '{kind} Name …'"
         )
-    if entry.name is not None and entry.name != name.value:
+    if entry.name is not None and entry.name != name:
         raise ManifestError(
-            source, entry.where, f"is named {entry.name!r}, but its body says {name.value!r}"
+            source, entry.where, f"is named {entry.name!r}, but its body says {name!r}"
         )
     if entry.type is not None and entry.type != kind:
         raise ManifestError(
@@ -202,30 +217,7 @@ def _operation(entry: _Entry, source: str) -> ManifestOperation:
             f"has type {entry.type!r}, but its body is a {kind} "
             f"(types are {', '.join(get_args(OperationType))})",
         )
-    return ManifestOperation(entry.id, name.value, kind, entry.body, own_hash(entry.body))
-
-
-def _single_operation(entry: _Entry, source: str) -> OperationDefinitionNode:
-    try:
-        definitions = parse(entry.body).definitions
-    except GraphQLError as error:
-        line, column = error.locations[0] if error.locations else (1, 1)
-        raise ManifestError(
-            source, entry.where, f"body line {line}, column {column}: {error.message}"
-        ) from error
-    operations = [node for node in definitions if isinstance(node, OperationDefinitionNode)]
-    fragments = [node for node in definitions if isinstance(node, FragmentDefinitionNode)]
-    if len(operations) + len(fragments) != len(definitions):
-        raise ManifestError(
-            source, entry.where, "body defines types; keep only the operation and its fragments"
-        )
-    if len(operations) != 1:
-        raise ManifestError(
-            source,
-            entry.where,
-            f"body has {len(operations)} operations; register each under its own id",
-        )
-    return operations[0]
+    return name
 
 
 def _unique(operations: list[ManifestOperation], source: str) -> list[ManifestOperation]:

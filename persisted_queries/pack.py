@@ -26,7 +26,8 @@ from graphql import (
 )
 
 from persisted_queries import texts
-from persisted_queries.manifest import V1_FORMAT, ManifestError, own_hash
+from persisted_queries.bodies import own_hash
+from persisted_queries.manifest import V1_FORMAT, ManifestError
 
 Fragments = Mapping[str, FragmentDefinitionNode]
 

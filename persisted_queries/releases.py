@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from persisted_queries.manifest import Manifest, read_manifest
+from persisted_queries.manifest import Manifest, Shelf, read_manifest
 
 RELEASE_FOLDER = re.compile(r"(?P<version>[0-9A-Za-z][0-9A-Za-z.\-]*)\+(?P<build>[0-9A-Za-z.\-]+)")
 
@@ -34,7 +34,8 @@ class Release:
 
 
 def read_releases(folder: Path, platform: str) -> list[Release]:
-    """Every release below `folder`, oldest version first, builds in order.
+    """Every release below `folder`, oldest version first, builds in order. What several of them
+    send is held once.
 
     Raises ReleaseError for a path that breaks the layout, ManifestError for a bad manifest.
     """
@@ -43,15 +44,16 @@ def read_releases(folder: Path, platform: str) -> list[Release]:
             f"{folder}: no such folder of {platform} releases; "
             "create it, or point platforms.<name>.releases at the right one"
         )
+    shelf = Shelf()
     found = [
-        _read_release(path, platform)
+        _read_release(path, platform, shelf)
         for path in folder.iterdir()
         if path.is_dir() and not path.name.startswith(".")
     ]
     return sorted(found, key=lambda release: (_order(release.version), _order(release.build)))
 
 
-def _read_release(path: Path, platform: str) -> Release:
+def _read_release(path: Path, platform: str, shelf: Shelf) -> Release:
     named = RELEASE_FOLDER.fullmatch(path.name)
     if named is None:
         raise ReleaseError(f"{path}: name the folder <version>+<build>, such as 7.3.0+4120")
@@ -59,7 +61,8 @@ def _read_release(path: Path, platform: str) -> Release:
     if len(manifests) != 1:
         names = ", ".join(one.name for one in manifests) or "none"
         raise ReleaseError(f"{path}: holds {names}; a release has exactly one manifest (*.json)")
-    return Release(platform, named["version"], named["build"], read_manifest(manifests[0]))
+    manifest = read_manifest(manifests[0], shelf)
+    return Release(platform, named["version"], named["build"], manifest)
 
 
 def _order(version: str) -> tuple[tuple[int, int, str], ...]:

@@ -9,9 +9,9 @@ import asyncio
 import hashlib
 import re
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
-from cachetools import TTLCache
+from cachetools import LRUCache
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
 
@@ -35,6 +35,15 @@ COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 SUBJECT = re.compile(r"[\x21-\x7e]{1,255}")
 
 
+class _Verified(NamedTuple):
+    """What a right token says, until when it is valid (seconds since the epoch), and until when
+    that is believed without another check (monotonic seconds)."""
+
+    viewer: Viewer
+    expires: int
+    believed_until: float
+
+
 class Authenticator:
     """Checks tokens. Verified ones are remembered by their hash until they expire, at most
     `access.token_cache_s`; the revocation epoch is looked at every time."""
@@ -46,9 +55,7 @@ class Authenticator:
         self._keys = keys
         self._revocations = revocations
         self._metrics = metrics
-        self._verified: TTLCache[bytes, tuple[Viewer, int]] = TTLCache(
-            config.token_cache_entries, config.token_cache_s
-        )
+        self._verified: LRUCache[bytes, _Verified] = LRUCache(config.token_cache_entries)
 
     def check(self, authorization: str | None, caller: Caller) -> TokenCheck:
         """The check of one exchange's token; nothing is looked at yet."""
@@ -62,23 +69,43 @@ class Authenticator:
         """
         if authorization is None:
             return None
+        remembered = self.remembered(authorization)
+        return remembered or self._in_force(await self._first_seen(authorization, caller))
+
+    def remembered(self, authorization: str | None) -> Viewer | None:
+        """The viewer of a header whose token was verified a moment ago, None if it was not.
+
+        Raises Unauthenticated and UpstreamUnavailable as `viewer` does.
+        """
+        found = self._believed(authorization) if authorization is not None else None
+        return self._in_force(found) if found is not None else None
+
+    def _believed(self, authorization: str) -> _Verified | None:
+        found = self._verified.get(hashlib.sha256(authorization.encode()).digest())
+        return found if found is not None and time.monotonic() < found.believed_until else None
+
+    def _in_force(self, found: _Verified) -> Viewer:
+        if found.expires + self._config.leeway_s < time.time():
+            raise self._refuse("expired")
+        if self._revocations.revoked(found.viewer):
+            raise self._refuse("revoked")
+        return found.viewer
+
+    async def _first_seen(self, authorization: str, caller: Caller) -> _Verified:
+        """Remembered under one spelling of the header, or one token could fill the cache."""
         scheme, _, token = authorization.partition(" ")
         token = token.strip(" ")
         if scheme.lower() != "bearer" or len(token) > MAX_TOKEN_CHARS:
             raise self._refuse("not a bearer token")
         if COMPACT.fullmatch(token) is None:
             raise self._refuse("not a JWT")
-        digest = hashlib.sha256(token.encode()).digest()
-        found = self._verified.get(digest)
+        header = f"Bearer {token}"
+        found = self._believed(header)
         if found is None:
-            found = await self._verify(token, caller)
-            self._verified[digest] = found
-        viewer, expires = found
-        if expires + self._config.leeway_s < time.time():
-            raise self._refuse("expired")
-        if self._revocations.revoked(viewer):
-            raise self._refuse("revoked")
-        return viewer
+            viewer, expires = await self._verify(token, caller)
+            found = _Verified(viewer, expires, time.monotonic() + self._config.token_cache_s)
+            self._verified[hashlib.sha256(header.encode()).digest()] = found
+        return found
 
     async def _verify(self, token: str, caller: Caller) -> tuple[Viewer, int]:
         try:
@@ -156,18 +183,30 @@ class TokenCheck:
 
     async def viewer(self) -> Viewer | None:
         """As `Authenticator.viewer`, the same for every operation."""
-        async with self._lock:
-            if not self._checked:
-                try:
-                    self._outcome = await self._authenticator.viewer(
-                        self._authorization, self._caller
-                    )
-                except FieldError as error:
-                    self._outcome = error
-                self._checked = True
+        if not self._checked and not self._remembered():
+            async with self._lock:
+                await self._check()
         if isinstance(self._outcome, FieldError):
             raise self._outcome
         return self._outcome
+
+    def _remembered(self) -> bool:
+        """The way of nearly every exchange: nothing to wait for, so no turns to take."""
+        try:
+            self._outcome = self._authenticator.remembered(self._authorization)
+        except FieldError as error:
+            self._outcome = error
+        self._checked = self._outcome is not None
+        return self._checked
+
+    async def _check(self) -> None:
+        if self._checked:  # by another operation, while this one waited
+            return
+        try:
+            self._outcome = await self._authenticator.viewer(self._authorization, self._caller)
+        except FieldError as error:
+            self._outcome = error
+        self._checked = True
 
 
 def _text(value: Any) -> str | None:

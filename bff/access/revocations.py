@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-
-from cachetools import TTLCache
 
 from bff.config import AccessConfig
 from bff.contract import Scope
@@ -60,7 +59,8 @@ class Revocations:
         self._poll_s = config.revocations_poll_s
         self._max_age = config.revocations_max_age_s
         self._metrics = metrics
-        self._epochs: TTLCache[str, int] = TTLCache(MAX_EPOCHS, REMEMBER_S)
+        # Each with the instant we heard of it, the newest last.
+        self._epochs: OrderedDict[str, tuple[int, float]] = OrderedDict()
         self._since: str | None = None
         self._read_at = float("-inf")
         metrics.revocations_age.set_function(self.age)
@@ -76,8 +76,11 @@ class Revocations:
 
     def moved(self, account_id: str, epoch: int) -> None:
         """Note one epoch; an epoch never moves back."""
-        if epoch > self._epochs.get(account_id, 0):
-            self._epochs[account_id] = epoch
+        if epoch > self._epoch(account_id):
+            self._epochs[account_id] = epoch, time.monotonic()
+            self._epochs.move_to_end(account_id)
+            if len(self._epochs) > MAX_EPOCHS:
+                self._epochs.popitem(last=False)
 
     def revoked(self, viewer: Viewer) -> bool:
         """Whether the viewer's token is below its account's epoch.
@@ -86,7 +89,17 @@ class Revocations:
         """
         if self.age() > self._max_age:
             raise UpstreamUnavailable("Sign-in cannot be checked right now; try again later.")
-        return viewer.epoch < self._epochs.get(viewer.account_id, 0)
+        return viewer.epoch < self._epoch(viewer.account_id)
+
+    def _epoch(self, account_id: str) -> int:
+        known = self._epochs.get(account_id)
+        return 0 if known is None else known[0]
+
+    def _forget(self) -> None:
+        """Drop what refuses nothing any more."""
+        oldest = time.monotonic() - REMEMBER_S
+        while self._epochs and next(iter(self._epochs.values()))[1] < oldest:
+            self._epochs.popitem(last=False)
 
     async def refresh(self, caller: Caller) -> bool:
         """One poll; False if it failed. The first one reaches back as far as tokens live: a
@@ -100,6 +113,7 @@ class Revocations:
             self._metrics.event("revocations_poll_failed")
             log.warning("revocations_poll_failed", detail=str(error))
             return False
+        self._forget()
         for moved in answer.revocations:
             self.moved(moved.account_id, moved.epoch)
         self._since = _wire(known_until)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from bff.request import ClientIdentity
 
@@ -21,21 +22,38 @@ def identify(headers: Mapping[bytes, bytes]) -> ClientIdentity:
     the part after `+` of the version (Apollo iOS sends `<short>+<build>` by default), else none,
     marked assumed. A value too long or with other characters counts as not sent.
     """
-    version, build = _version(headers)
-    build = _text(_BUILD, headers.get(b"x-app-build")) or build
-    return ClientIdentity(
-        name=_text(_NAME, headers.get(b"apollographql-client-name"))
-        or _text(_NAME, headers.get(b"graphql-client-name")),
-        version=version,
-        build=build,
-        build_assumed=build is None,
-        device_id=_text(_DEVICE, headers.get(b"x-device-id")),
+    get = headers.get
+    name, version, build = _app(
+        get(b"apollographql-client-name"),
+        get(b"graphql-client-name"),
+        get(b"apollographql-client-version"),
+        get(b"graphql-client-version"),
+        get(b"x-app-build"),
+    )
+    return ClientIdentity(name, version, build, build is None, _text(_DEVICE, get(b"x-device-id")))
+
+
+# Every phone with the same build says the same, and who uses it is not among the values. Their
+# size is bounded by that of a request's head.
+@lru_cache(maxsize=256)
+def _app(
+    apollo_name: bytes | None,
+    name: bytes | None,
+    apollo_version: bytes | None,
+    version: bytes | None,
+    build: bytes | None,
+) -> tuple[str | None, str | None, str | None]:
+    """Name, version and build by the values of the headers that say which app build calls."""
+    read_version, build_inside = _version(apollo_version, version)
+    return (
+        _text(_NAME, apollo_name) or _text(_NAME, name),
+        read_version,
+        _text(_BUILD, build) or build_inside,
     )
 
 
-def _version(headers: Mapping[bytes, bytes]) -> tuple[str | None, str | None]:
-    for name in (b"apollographql-client-version", b"graphql-client-version"):
-        sent = headers.get(name)
+def _version(*candidates: bytes | None) -> tuple[str | None, str | None]:
+    for sent in candidates:
         match = _VERSION.fullmatch(sent) if sent is not None else None
         if match is not None:
             version, build = match.groups()

@@ -15,6 +15,7 @@ import yaml
 from graphql import GraphQLSchema, OperationDefinitionNode, parse
 from rich.console import Console
 from rich.markup import escape
+from rich.syntax import Syntax
 from rich.tree import Tree
 
 from bff.app import load_schema
@@ -22,9 +23,10 @@ from bff.commands.schema import named_platforms, snapshot_path
 from bff.config import PlatformConfig
 from bff.documents.releases import releases_of
 from bff.errors import ConfigError
+from bff.plans.compiler import CompiledPlan, NotCompiled
 from bff.plans.execute import graphql_schema
 from bff.plans.model import Plan, Wave
-from bff.plans.planner import plan_operation
+from bff.plans.planner import compile_alone
 from persisted_queries.manifest import ManifestOperation
 
 WIDTH = 160  # of paths and loaders: a pager or a wide window shows them whole
@@ -43,8 +45,10 @@ def plan() -> None:
 @plan.command()
 @click.argument("document")
 @click.option("--platform", help="Only this platform; every platform by default.")
-def show(document: str, platform: str | None) -> None:
-    """Draw the plan of DOCUMENT: an operation's name, or a registered id."""
+@click.option("--source/--no-source", default=True, help="Whether to print the functions.")
+def show(document: str, platform: str | None, source: bool) -> None:
+    """Draw the plan of DOCUMENT, an operation's name or a registered id: its calls in the order
+    they leave, and the functions generated from it."""
     console = Console(highlight=False, width=WIDTH)
     found = False
     for name, config in named_platforms(platform).items():
@@ -52,7 +56,10 @@ def show(document: str, platform: str | None) -> None:
         for operation in newest(name, config):
             if document in (operation.name, operation.id):
                 found = True
-                console.print(draw(name, operation, plan_of(schema, operation)))
+                compiled = compiled_of(schema, operation)
+                console.print(draw(name, operation, compiled.plan))
+                if source:
+                    console.print(Syntax(compiled.source, "python"))
     if not found:
         raise ConfigError(f"no newest release has an operation or id '{document}'")
 
@@ -81,7 +88,7 @@ def budget(platform: str | None, write: bool) -> None:
 def planned_calls(platform: str, config: PlatformConfig) -> dict[str, int]:
     """Operation name → planned calls, of the platform's newest release."""
     schema = graphql_schema(load_schema(config))
-    return {one.name: plan_of(schema, one).calls for one in newest(platform, config)}
+    return {one.name: compiled_of(schema, one).plan.calls for one in newest(platform, config)}
 
 
 def read_budget(config: PlatformConfig) -> dict[str, int]:
@@ -102,11 +109,17 @@ def newest(platform: str, config: PlatformConfig) -> tuple[ManifestOperation, ..
     return tuple(releases[-1].manifest.operations) if releases else ()
 
 
-def plan_of(schema: GraphQLSchema, operation: ManifestOperation) -> Plan:
-    """The plan of a registered operation, everything it may select included."""
+def compiled_of(schema: GraphQLSchema, operation: ManifestOperation) -> CompiledPlan:
+    """The compiled plan of a registered operation, everything it may select included. Raises
+    ConfigError where it cannot be compiled."""
     document = parse(operation.body)
     (definition,) = (d for d in document.definitions if isinstance(d, OperationDefinitionNode))
-    return plan_operation(schema, document, definition, {})
+    try:
+        return compile_alone(schema, document, definition, {})
+    except NotCompiled as error:
+        raise ConfigError(
+            f"{operation.name} cannot be compiled and runs generic: {error}"
+        ) from error
 
 
 def draw(platform: str, operation: ManifestOperation, plan: Plan) -> Tree:

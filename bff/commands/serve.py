@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 from types import FrameType
@@ -28,7 +29,11 @@ def serve(platform: str, host: str | None, port: int | None) -> None:
     """Serve PLATFORM (ios, android, web, …) until stopped."""
     settings = settings_module.load()
     logs.configure(settings.telemetry.log_level, f"bff-{platform}")
-    app = build(settings, platform)
+    # What lives as long as the process is kept from full collections, which hold the loop: by now
+    # the schema and the texts, later what was made of them.
+    app = build(settings, platform, settled=gc.freeze)
+    gc.collect()
+    gc.freeze()
     if port is None:
         port = DEFAULT_PORT_BASE + settings.platforms[platform].port_offset
     listener = listen(host or settings.edge.host, port)

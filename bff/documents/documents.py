@@ -8,25 +8,27 @@
 
 In every policy but ids_only: a known id with a text runs the registered document and is refused as
 PERSISTED_QUERY_MISMATCH if the text is another one; so is a SHA-256 that is not that of the text
-beside it. Any other unknown id beside a text is not looked at. A document that was left out at
-start-up (`load` tells) is an unknown id.
+beside it. Any other unknown id beside a text is not looked at. A document that was left out because
+it does not fit the schema is an unknown id.
 """
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from cachetools import LRUCache
-from graphql import DocumentNode, GraphQLSchema
+from graphql import GraphQLSchema
 
 from bff.config import DocumentsConfig, Policy
 from bff.documents.budget import Budget
 from bff.documents.facts import describe
 from bff.documents.model import Document, Operation
-from bff.documents.normalise import normalised_key
 from bff.documents.prepare import Describe, Preparer, text_hash
 from bff.documents.registered import Problem, RegisteredDocuments, canonical, is_sha256
+from bff.documents.trees import Trees
 from bff.errors import (
     BadRequest,
     DocumentIdRequired,
@@ -34,17 +36,18 @@ from bff.errors import (
     DocumentTextNotRegistered,
     PersistedQueryMismatch,
     PersistedQueryNotFound,
-    RequestError,
 )
 from bff.request import ClientIdentity, OperationRequest
 from bff.store.tier import KeyValueTier
 from bff.telemetry.logs import logger
 from persisted_queries.releases import Release
+from persisted_queries.scan import scan
 
 # What is counted, by these names.
 APQ_STORED = "document_apq_stored"
 LEFT_OUT = "document_left_out"
 MISMATCH = "document_mismatch"
+PREPARATION_BROKE = "document_preparation_broke"
 TEXT_REFUSED = "document_text_refused"
 UNKNOWN_ID = "document_unknown_id"
 UNREGISTERED = "document_unregistered"
@@ -66,10 +69,16 @@ def _uncounted(_event: str) -> None:
     """Counts nothing."""
 
 
+def _untold(_operation: Operation) -> None:
+    """Tells nobody."""
+
+
 class Documents:
     """The documents room of one platform, one object per process.
 
     `apq_tier` must not fail (a TwoTier or a MemoryTier). `count` takes an event's name.
+    `on_prepared` is told each operation of a registered document once it is prepared, in order of
+    use, by `prepare_all` and `check_all`; its RequestError leaves the document out.
     """
 
     def __init__(
@@ -83,6 +92,7 @@ class Documents:
         *,
         describe: Describe = describe,
         count: Callable[[str], None] = _uncounted,
+        on_prepared: Callable[[Operation], object] = _untold,
     ) -> None:
         self._config = config
         self._policy = policy
@@ -90,38 +100,57 @@ class Documents:
         self._releases = releases
         self._apq_tier = apq_tier
         self._count = count
+        self._on_prepared = on_prepared
+        self._problems: list[Problem] = []
         self._preparer = Preparer(schema, config, development, describe)
-        self._registered = RegisteredDocuments((), self._preparer)
+        self._registered = self._index(())
         self._by_text: LRUCache[str, Document] = LRUCache(
             maxsize=config.text_cache_bytes, getsizeof=_held
         )
 
     def __len__(self) -> int:
-        """Registered documents that are answered."""
+        """Registered documents that are answered, as far as is known."""
         return len(self._registered)
 
-    def load(self) -> tuple[Problem, ...]:
-        """Prepare every registered document; to be called once, before the first `find`.
-
-        Nothing here is fatal: what does not fit the schema is left out, logged, counted and
-        returned, together with the manifests' warnings, for readiness and the command line.
-        """
-        self._registered = RegisteredDocuments(self._releases, self._preparer)
-        self._by_text.clear()
-        warnings = [
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is known to be wrong with registered documents: the manifests' warnings, and what
+        was left out so far."""
+        warnings = (
             Problem(release.name, warning.operation_id, warning.message, left_out=False)
             for release in self._releases
             for warning in release.manifest.warnings
-        ]
-        for problem in self._registered.problems:
-            self._count(LEFT_OUT)
-            log.error(
-                "document_left_out",
-                release=problem.release,
-                document_id=problem.document_id,
-                reason=problem.message,
-            )
-        return (*self._registered.problems, *warnings)
+        )
+        return (*self._problems, *warnings)
+
+    def load(self) -> None:
+        """Index every registered document; to be called once, before the first `find`. None is
+        prepared: that happens at its first use, or in `prepare_all`."""
+        self._problems.clear()
+        self._by_text.clear()
+        self._registered = self._index(self._releases)
+
+    async def prepare_all(self) -> None:
+        """Prepare what is left, one document at a time, in at most half of the process's time.
+
+        Nothing here is fatal: what does not fit the schema is left out, logged and counted.
+        """
+        while True:
+            started = time.perf_counter()
+            try:
+                if not self._registered.prepare_next():
+                    log.info("documents_prepared", documents=len(self))
+                    return
+            except Exception:  # the next document may fare better
+                self._count(PREPARATION_BROKE)
+                log.exception("document_preparation_broke")
+            await asyncio.sleep(time.perf_counter() - started)
+
+    def check_all(self) -> tuple[Problem, ...]:
+        """Prepare what is left at once, for tools and tests; returns all problems."""
+        while self._registered.prepare_next():
+            pass
+        return self.problems
 
     def budget(self) -> Budget:
         """What the unregistered operations of one exchange may cost: as much as a single one."""
@@ -146,6 +175,26 @@ class Documents:
                 budget.charge(found.definition, found.size)
         return found
 
+    def _index(self, releases: Sequence[Release]) -> RegisteredDocuments:
+        return RegisteredDocuments(
+            releases,
+            self._preparer,
+            Trees(self._config.ast_cache_bytes),
+            report=self._report,
+            on_prepared=self._on_prepared,
+        )
+
+    def _report(self, problem: Problem) -> None:
+        self._problems.append(problem)
+        self._by_text.clear()  # it may have been recognised by its text
+        self._count(LEFT_OUT)
+        log.error(
+            "document_left_out",
+            release=problem.release,
+            document_id=problem.document_id,
+            reason=problem.message,
+        )
+
     async def _document(
         self, request: OperationRequest, client: ClientIdentity, budget: Budget
     ) -> Document:
@@ -154,16 +203,16 @@ class Documents:
         if text is None:
             if document_id is None:
                 raise BadRequest("the request names no document; send documentId or query")
-            return self._registered.by_id(document_id) or await self._by_id(
-                document_id, client, budget
-            )
+            document = self._registered.ready(document_id)
+            document = document or await self._by_registered_id(document_id, budget)
+            return document or await self._by_id(document_id, client, budget)
         if self._policy == "ids_only":
             self._count(TEXT_REFUSED)
             raise DocumentIdRequired("GraphQL text is not accepted here; send documentId alone")
         if document_id is None:
             return await self._from_text(text, text_hash(text), client, budget)
         hashed = text_hash(text)
-        document = self._registered.by_id(document_id)
+        document = await self._by_registered_id(document_id, budget)
         if document is not None:
             if await self._registered_text(text, hashed, budget) is not document:
                 self._refuse_mismatch("the id is registered for another text; send the id alone")
@@ -173,6 +222,12 @@ class Documents:
         if request.apq and self._policy == "open":
             await self._keep(text, hashed)
         return found
+
+    async def _by_registered_id(self, document_id: str, budget: Budget) -> Document | None:
+        if self._registered.is_pending(document_id):
+            async with budget.turn():
+                return self._registered.by_id(document_id)
+        return self._registered.by_id(document_id)
 
     async def _by_id(self, document_id: str, client: ClientIdentity, budget: Budget) -> Document:
         """An id no release declared. Only `open` may still know it, from APQ."""
@@ -204,21 +259,24 @@ class Documents:
         return document
 
     def _seen(self, hashed: str) -> Document | None:
-        return self._by_text.get(hashed) or self._registered.by_hash(hashed)
+        """What needs no work now."""
+        found = self._by_text.get(hashed)
+        if found is None and not self._registered.is_pending(hashed):
+            found = self._registered.by_hash(hashed)
+        return found
 
     def _first_seen(self, text: str, hashed: str) -> Document:
-        if self._policy == "registered":
-            found = self._recognised(text, hashed)
-            if found is None:
-                self._count(TEXT_REFUSED)
-                raise DocumentTextNotRegistered(
-                    "this text is not registered; send a registered document's id, "
-                    "or publish the release that holds this text"
-                )
+        found = self._recognised(text, hashed)
+        if found is not None:
             return found
-        ast = self._parse(text)
-        document = self._registered.by_key(normalised_key(ast))
-        return self._cached(hashed, document or self._preparer.unregistered(text, ast))
+        if self._policy == "registered":
+            self._count(TEXT_REFUSED)
+            raise DocumentTextNotRegistered(
+                "this text is not registered; send a registered document's id, "
+                "or publish the release that holds this text"
+            )
+        ast = self._preparer.parse(text, self._config.max_tokens)
+        return self._cached(hashed, self._preparer.unregistered(text, ast))
 
     async def _registered_text(self, text: str, hashed: str, budget: Budget) -> Document | None:
         """The registered document this text is, whatever its layout."""
@@ -229,19 +287,15 @@ class Documents:
         return known if known is not None and known.registered else None
 
     def _recognised(self, text: str, hashed: str) -> Document | None:
-        """The registered document of another layout."""
-        try:
-            ast = self._parse(text)
-        except RequestError:
-            return None  # what cannot be parsed is registered nowhere
-        document = self._registered.by_key(normalised_key(ast))
+        """The registered document of this text or of one in another layout; nobody's text is read
+        further than the longest of them."""
+        document = self._registered.by_hash(hashed)
+        if document is not None:
+            return document
+        scanned = scan(text, self._registered.most_tokens)
+        key = scanned.key() if scanned is not None else None
+        document = self._registered.by_key(key) if key is not None else None
         return None if document is None else self._cached(hashed, document)
-
-    def _parse(self, text: str) -> DocumentNode:
-        """A registered text in another layout may be longer than others are allowed to be."""
-        return self._preparer.parse(
-            text, max(self._config.max_tokens, self._registered.most_tokens)
-        )
 
     def _cached(self, hashed: str, document: Document) -> Document:
         if _held(document) <= self._by_text.maxsize:

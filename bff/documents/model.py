@@ -1,9 +1,13 @@
-"""A prepared document and its operations: frozen values, shared by all requests."""
+"""A prepared document and its operations: frozen values, shared by all requests.
+
+Trees are read, not held: those of registered documents may be gone and are parsed anew.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import cast
 
 from graphql import DocumentNode, OperationDefinitionNode
 
@@ -20,17 +24,34 @@ class Operation:
 
     `document_hash`: lower-case hex SHA-256 of the text. `document_id`: the manifest's id of a
     registered document, else `sha256:<document_hash>`. `name` is None for an anonymous operation.
+    `read` gives the document's tree, where the operation is the definition at `place`.
     """
 
     document_hash: str
     document_id: str
     name: str | None
     type: OperationType
-    definition: OperationDefinitionNode
-    document_ast: DocumentNode
     registered: bool
     facts: OperationFacts
     size: Size
+    read: Callable[[], DocumentNode]
+    place: int
+
+    def parsed(self) -> tuple[DocumentNode, OperationDefinitionNode]:
+        """The document's tree and, of that very tree, this operation's definition. Two calls may
+        give two trees: whoever needs nodes for longer keeps them."""
+        document = self.read()
+        return document, cast("OperationDefinitionNode", document.definitions[self.place])
+
+    @property
+    def document_ast(self) -> DocumentNode:
+        """The document's tree; see `parsed`."""
+        return self.read()
+
+    @property
+    def definition(self) -> OperationDefinitionNode:
+        """The operation's definition; see `parsed`."""
+        return self.parsed()[1]
 
     def describe(self, set_attribute: Callable[[str, str | bool], object]) -> None:
         """Tell a span which operation this is."""
@@ -43,15 +64,20 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Document:
-    """A valid document. `operations` is keyed by name, "" for the anonymous one; `tokens` is how
-    many the text has; `held` is the memory an unregistered one takes, in bytes."""
+    """A valid document. `operations` is keyed by name, "" for the anonymous one; `held` is the
+    memory an unregistered one takes, in bytes."""
 
     hash: str
-    ast: DocumentNode
     operations: Mapping[str, Operation]
     registered: bool
-    tokens: int
     held: int = 0
+    # The only operation, if there is one: the usual case, and the fewest steps through memory that
+    # ten thousand documents keep cold.
+    only: Operation | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        (only, *others) = self.operations.values() or (None,)
+        object.__setattr__(self, "only", None if others else only)
 
     def choose(self, name: str | None, names_shown: bool) -> Operation:
         """The operation a request means (GraphQL spec, Executing Requests, GetOperation); an empty
@@ -64,9 +90,9 @@ class Document:
             if found is not None:
                 return found
             problem = "operationName names no operation of the document"
+        elif self.only is not None:
+            return self.only
         else:
-            if len(self.operations) == 1:
-                return next(iter(self.operations.values()))
             problem = "the document has several operations: send operationName"
         if names_shown:
             names = ", ".join(existing or "(anonymous)" for existing in self.operations)

@@ -1,19 +1,23 @@
-"""The documents the releases declared, prepared once, found in one look-up; policies are apart."""
+"""The documents the releases declared: indexed at start, prepared when first used or by the way,
+found in one look-up; policies are apart."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from bff.documents.model import Document
-from bff.documents.normalise import normalised_key
+from bff.documents.model import Document, Operation
 from bff.documents.prepare import Preparer
+from bff.documents.trees import Trees
 from bff.errors import RequestError
 from persisted_queries.manifest import ManifestOperation
 from persisted_queries.releases import Release
 
 _SHA256 = re.compile(r"(?:sha256:)?[0-9a-fA-F]{64}")
+_Key = TypeVar("_Key", str, bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,72 +40,197 @@ def canonical(document_id: str) -> str:
     return document_id.lower() if is_sha256(document_id) else document_id
 
 
-class RegisteredDocuments:
-    """All documents of all releases of this platform.
+class _Declared:
+    """A text that releases declared; `release` is the oldest of them."""
 
-    Found under the manifest's id, `sha256:<own hash>` and the bare own hash. A release whose
-    document does not fit the schema costs that document, not the start: the rest of the app, and
-    every other release, must go on. `problems` tells what was left out.
+    __slots__ = ("alone", "document", "left_out", "operation", "release", "told")
+
+    def __init__(self, release: str, operation: ManifestOperation) -> None:
+        self.release = release
+        self.operation = operation
+        self.document: Document | None = None
+        self.left_out = False  # it does not fit the schema, or was refused
+        self.told = False
+        # What most ids and keys lead to; one object for all of them.
+        self.alone: tuple[_Declared, ...] = (self,)
+
+
+# Texts that one id or one key may mean, the first that fits the schema does; nearly always one.
+_Claims = tuple[_Declared, ...]
+
+
+class RegisteredDocuments:
+    """All documents of all releases of this platform, oldest release first.
+
+    Found under the manifest's id, `sha256:<own hash>` and the bare own hash; by the text's own hash
+    and by the key of all its layouts. Looking one up prepares it, once. A release whose document
+    does not fit the schema costs that document, not the start: the rest of the app, and every other
+    release, must go on. What is left out is `report`ed when it is found. `on_prepared` may refuse a
+    document as well, by a RequestError.
     """
 
-    def __init__(self, releases: Iterable[Release], preparer: Preparer) -> None:
-        self.problems: list[Problem] = []
+    def __init__(
+        self,
+        releases: Sequence[Release],
+        preparer: Preparer,
+        trees: Trees,
+        *,
+        report: Callable[[Problem], object],
+        on_prepared: Callable[[Operation], object],
+    ) -> None:
         self.most_tokens = 0
+        self._releases = releases
         self._preparer = preparer
-        self._by_hash: dict[str, Document | None] = {}  # None: does not fit the schema
-        self._by_id: dict[str, Document] = {}
-        self._by_key: dict[str, Document] = {}
-        declared = [(one, operation) for one in releases for operation in one.manifest.operations]
-        for release, operation in declared:
-            self._prepare(release, operation)
-        # Own hashes first: an id that only looks like the hash of another text must not hide it.
-        for release, operation in declared:
-            self._name(release, operation)
+        self._trees = trees
+        self._report = report
+        self._on_prepared = on_prepared
+        self._by_hash: dict[str, _Declared] = {}
+        self._by_id: dict[str, _Claims] = {}
+        self._by_key: dict[bytes, _Claims] = {}
+        # What ids were found to mean: one look-up instead of the four steps it takes to find out.
+        self._ready: dict[str, Document] = {}
+        self._contested: set[str] = set()
+        self._left_out = 0
+        self._asked: deque[_Declared] = deque()  # prepared for a request, not told on yet
+        self._waiting = self._index()
 
     def __len__(self) -> int:
-        """Documents that are answered."""
-        return len(self._by_key)
+        """Documents that are answered, as far as is known."""
+        return len(self._by_hash) - self._left_out
+
+    def ready(self, canonical_id: str) -> Document | None:
+        """The document of an id that was looked up before."""
+        return self._ready.get(canonical_id)
+
+    def is_pending(self, canonical_id: str) -> bool:
+        """Whether looking this id or own hash up will prepare a document first."""
+        for one in self._by_id.get(canonical_id, ()):
+            if one.document is not None:
+                return False
+            if not one.left_out:
+                return True
+        return False
 
     def by_id(self, canonical_id: str) -> Document | None:
-        return self._by_id.get(canonical_id)
+        document = self._first(self._by_id.get(canonical_id, ()))
+        if document is not None:
+            self._ready[canonical_id] = document
+        return document
 
     def by_hash(self, own_hash: str) -> Document | None:
         """By the text's own hash alone: an id of the same form may stand for another text."""
-        return self._by_hash.get(own_hash)
+        found = self._by_hash.get(own_hash)
+        return self._first(found.alone) if found is not None else None
 
-    def by_key(self, normalised: str) -> Document | None:
-        return self._by_key.get(normalised)
+    def by_key(self, key: bytes) -> Document | None:
+        """By `Scanned.key` of a text in any layout."""
+        return self._first(self._by_key.get(key, ()))
 
-    def _prepare(self, release: Release, operation: ManifestOperation) -> None:
-        if operation.hash in self._by_hash:
-            return
-        try:
-            document = self._preparer.registered(operation.body, operation.id)
-        except RequestError as error:
-            self._by_hash[operation.hash] = None
-            places = error.errors[0]["locations"] if error.errors else []
-            where = f" (line {places[0]['line']}, column {places[0]['column']})" if places else ""
-            self._report(release, operation, f"{operation.name}: {error.message}{where}", True)
-            return
-        self.most_tokens = max(self.most_tokens, document.tokens)
-        self._by_hash[operation.hash] = document
-        self._by_id[operation.hash] = self._by_id[f"sha256:{operation.hash}"] = document
-        self._by_key.setdefault(normalised_key(document.ast), document)
+    def prepare_next(self) -> bool:
+        """Prepare one more document and tell it on: first those that were asked for, then the
+        newest releases'. False when none is left."""
+        while self._asked or self._waiting:
+            one = (self._asked or self._waiting).popleft()
+            if one.told or one.left_out:
+                continue
+            document = self._prepared(one)
+            if document is not None:
+                self._tell(one, document)
+            return True
+        self._settle()
+        return False
 
-    def _name(self, release: Release, operation: ManifestOperation) -> None:
+    def _index(self) -> deque[_Declared]:
+        """Note every text under its hash, key and ids; returns them, newest release first."""
+        order: list[list[_Declared]] = []
+        for release in self._releases:
+            new = [
+                self._declare(release, operation)
+                for operation in release.manifest.operations
+                if operation.hash not in self._by_hash
+            ]
+            order.append(new)
+        # Own hashes first: an id that only looks like the hash of another text must not hide it.
+        seen: set[int] = set()
+        for release in self._releases:
+            for operation in release.manifest.operations:
+                if id(operation) not in seen:  # releases share what they share
+                    seen.add(id(operation))
+                    self._name(operation)
+        return deque(one for new in reversed(order) for one in new)
+
+    def _declare(self, release: Release, operation: ManifestOperation) -> _Declared:
+        one = _Declared(release.name, operation)
+        self._by_hash[operation.hash] = one
+        self._by_id[operation.hash] = self._by_id[f"sha256:{operation.hash}"] = one.alone
+        self.most_tokens = max(self.most_tokens, operation.tokens)
+        if operation.key is not None:
+            _claim(self._by_key, operation.key, one)
+        return one
+
+    def _name(self, operation: ManifestOperation) -> None:
         """Ids are for ever: where two releases give one id to two texts, the older app keeps it."""
-        document = self._by_hash[operation.hash]
-        if document is None:
-            return
-        holder = self._by_id.setdefault(canonical(operation.id), document)
-        if holder is not document:
-            message = (
-                f"{operation.name}: the id already names another document "
-                f"({', '.join(holder.operations)}); publish it under a new id"
-            )
-            self._report(release, operation, message, True)
+        looked_up = canonical(operation.id)
+        if _claim(self._by_id, looked_up, self._by_hash[operation.hash]):
+            self._contested.add(looked_up)
 
-    def _report(
-        self, release: Release, operation: ManifestOperation, message: str, left_out: bool
-    ) -> None:
-        self.problems.append(Problem(release.name, operation.id, message, left_out))
+    def _first(self, claims: _Claims) -> Document | None:
+        for one in claims:
+            document = one.document
+            if document is None and not one.left_out:
+                document = self._prepared(one)
+                self._asked.append(one)
+            if document is not None:
+                return document
+        return None
+
+    def _prepared(self, one: _Declared) -> Document | None:
+        if one.document is None and not one.left_out:
+            operation = one.operation
+            try:
+                one.document = self._preparer.registered(operation.body, operation.id, self._trees)
+            except RequestError as error:
+                self._leave_out(one, error)
+        return one.document
+
+    def _tell(self, one: _Declared, document: Document) -> None:
+        one.told = True
+        try:
+            for operation in document.operations.values():
+                self._on_prepared(operation)
+        except RequestError as error:
+            self._leave_out(one, error)
+
+    def _leave_out(self, one: _Declared, error: RequestError) -> None:
+        one.document, one.left_out = None, True
+        self._ready.clear()
+        self._left_out += 1
+        places = error.errors[0]["locations"] if error.errors else []
+        where = f" (line {places[0]['line']}, column {places[0]['column']})" if places else ""
+        message = f"{one.operation.name}: {error.message}{where}"
+        self._report(Problem(one.release, one.operation.id, message, left_out=True))
+
+    def _settle(self) -> None:
+        """Report who lost an id, once it is known which texts fit the schema."""
+        contested, self._contested = self._contested, set()
+        for release in self._releases if contested else ():
+            for operation in release.manifest.operations:
+                looked_up = canonical(operation.id)
+                if looked_up not in contested:
+                    continue
+                document, holder = self.by_hash(operation.hash), self.by_id(looked_up)
+                if document is not None and holder is not None and holder is not document:
+                    message = (
+                        f"{operation.name}: the id already names another document "
+                        f"({', '.join(holder.operations)}); publish it under a new id"
+                    )
+                    self._report(Problem(release.name, operation.id, message, left_out=True))
+
+
+def _claim(claims: dict[_Key, _Claims], key: _Key, one: _Declared) -> bool:
+    """Note one more text for a key, after those that were first; whether there are others."""
+    held: _Claims = claims.setdefault(key, one.alone)
+    if one in held:
+        return False
+    claims[key] = (*held, one)
+    return True

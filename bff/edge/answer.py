@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 
+import msgspec
 import orjson
 
 from bff.config import EdgeConfig
@@ -22,8 +22,7 @@ from bff.response.shape import failure
 _NO_STORE = (b"cache-control", b"no-store")
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(msgspec.Struct):
     """An HTTP answer and what is told of it. `body` is as sent on GET; HEAD sends none of it."""
 
     status: int
@@ -34,7 +33,7 @@ class Answer:
     operations: int = 0
     upstream_calls: int = 0
     client: ClientIdentity | None = None
-    field_codes: Mapping[str, int] = field(default_factory=dict)
+    field_codes: dict[str, int] = {}
 
 
 def json_answer(status: int, value: object, *headers: Header) -> Answer:
@@ -80,7 +79,8 @@ class Framer:
         scope = self._cache.scope(envelope, safe=head.safe)
         caching = self._cache.headers(scope)
         answer = Answer(status_of(envelope.code, media), [CONTENT_TYPE[media], *caching], body)
-        answer.field_codes = _field_codes((envelope,))
+        if envelope.errors:
+            answer.field_codes = _field_codes((envelope,))
         if envelope.code is not None:
             answer.codes = (envelope.code,)
             if answer.status == 405:
@@ -114,7 +114,7 @@ class Framer:
         return answer
 
 
-def _field_codes(envelopes: Iterable[Envelope]) -> Mapping[str, int]:
+def _field_codes(envelopes: Iterable[Envelope]) -> dict[str, int]:
     """How many errors of each code the answered operations hold; most hold none."""
     errors = (
         error

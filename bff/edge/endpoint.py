@@ -36,19 +36,15 @@ class Endpoint(ABC):
         begun = self._begin(head)
         answer: Answer | None = None
         try:
-            answer = await self._answer_or_mask(head, receive)
-            if answer is not None:
-                await self._send(head, answer, send)
+            try:
+                answer = await self.answer(head, receive)
+            except ClientGoneError:
+                return
+            except Exception as error:
+                answer = fault_answer(error, head.request_id)
+            await self._send(head, answer, send)
         finally:
             self._report(begun, head, answer)
-
-    async def _answer_or_mask(self, head: Head, receive: Receive) -> Answer | None:
-        try:
-            return await self.answer(head, receive)
-        except ClientGoneError:
-            return None
-        except Exception as error:
-            return fault_answer(error, head.request_id)
 
     async def _send(self, head: Head, answer: Answer, send: Send) -> None:
         headers = answer.headers

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
-import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+import msgspec
 from starlette.types import Scope
 
 from bff.client.identify import identify
@@ -18,8 +18,7 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _IDEMPOTENCY_KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 
 
-@dataclass(slots=True)
-class Head:
+class Head(msgspec.Struct):
     """One request before its body. Header names are lower-case; a header that was sent more than
     once holds its values joined by `, ` (RFC 9110 §5.3). `started` is `time.perf_counter()`."""
 
@@ -66,7 +65,7 @@ def _joined(pairs: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 def _request_id(sent: bytes | None) -> str:
     if sent is not None and _REQUEST_ID.fullmatch(sent):
         return sent.decode("ascii")
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 def arrival(head: Head, deadline_ms: float) -> Arrival:

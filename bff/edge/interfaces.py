@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 from typing import Protocol
+
+import msgspec
 
 from bff.edge.head import Head
 from bff.request import Arrival, ClientIdentity, OperationRequest
@@ -32,8 +33,7 @@ class Pipeline(Protocol):
         """Begin one exchange."""
 
 
-@dataclass(slots=True)
-class AnswerReport:
+class AnswerReport(msgspec.Struct):
     """What left, told after it left. `status` is None when the client went away before the answer;
     `codes` are those of refused operations, `field_codes` says how many fields of answered ones
     failed with which code (metrics count these where they happen); `bytes_out`
@@ -51,7 +51,7 @@ class AnswerReport:
     content_encoding: str | None
     duration_s: float
     client: ClientIdentity | None
-    field_codes: Mapping[str, int] = field(default_factory=dict)
+    field_codes: dict[str, int] = {}
 
 
 class EdgeTelemetry(Protocol):

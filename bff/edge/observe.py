@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from opentelemetry.trace import SpanContext
 
 from bff.edge.head import Head
@@ -11,6 +13,8 @@ from bff.telemetry.metrics import Metrics
 from bff.telemetry.spans import Attribute, Begun, Tracing, failed
 
 log = logger(__name__)
+
+_UNTRACED: Mapping[str, str] = {}
 
 
 class Observer:
@@ -23,10 +27,11 @@ class Observer:
 
     def on_request(self, head: Head) -> Begun:
         sent = head.headers.get(b"traceparent")
-        carrier = {"traceparent": sent.decode("latin-1")} if sent is not None else {}
+        carrier = {"traceparent": sent.decode("latin-1")} if sent is not None else _UNTRACED
         begun = self._tracing.begin(f"{head.method} /{head.route}", carrier)
-        begun.span.set_attribute(Attribute.REQUEST_ID, head.request_id)
-        begun.span.set_attribute(Attribute.PLATFORM, self._platform)
+        if begun.span.is_recording():
+            begun.span.set_attribute(Attribute.REQUEST_ID, head.request_id)
+            begun.span.set_attribute(Attribute.PLATFORM, self._platform)
         return begun
 
     def on_answer(self, begun: object, report: AnswerReport) -> None:
@@ -51,7 +56,7 @@ class Observer:
             method=report.method,
             status=report.status,
             codes=report.codes,
-            field_codes=dict(report.field_codes),
+            field_codes=report.field_codes,
             operations=report.operations,
             upstream_calls=report.upstream_calls,
             bytes=report.bytes_out,

@@ -1,15 +1,15 @@
-"""The base of the loaders: keys gathered within a loop turn become one upstream call.
+"""The base of the loaders: keys asked for together become one upstream call.
 
-The batching itself is aiodataloader's; this adds the scope a batch field needs and the binding to
-the request's caller. A loader lives as long as one exchange, so nothing crosses viewers.
+Two ways in, one call below: `load` takes keys one by one and gathers them within a loop turn (the
+batching is aiodataloader's), `load_all` takes the list a plan has collected already. A loader lives
+as long as one exchange, so nothing crosses viewers; what one way has asked for, the other knows.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 from asyncio import Future
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Hashable, Iterable, Sequence
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from aiodataloader import DataLoader, dispatch_queue
@@ -17,15 +17,16 @@ from aiodataloader import Loader as Waiting
 
 from bff.contract import Scope
 from bff.errors import FieldError, Unauthenticated
+from bff.loaders.asked import Asked
+from bff.loaders.ids import all_askable, is_askable
 from bff.upstreams.calls import Caller
 from bff.upstreams.method import Method
+from bff.upstreams.shared_call import Kind
 
 K = TypeVar("K")
 R = TypeVar("R")
 
 PATIENCE_TURNS = 6
-# What an id can be, of any service; anything else is found nowhere.
-ID = re.compile(r"[\x21-\x7e]{1,64}")
 
 
 class Loader(DataLoader[K, R | None], Generic[K, R]):
@@ -38,16 +39,42 @@ class Loader(DataLoader[K, R | None], Generic[K, R]):
 
     method: ClassVar[Method[Any]]
     scope: ClassVar[Scope]
+    kind: ClassVar[Kind]
     max_batch_size = 200
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if "method" in cls.__dict__:
+        if hasattr(cls, "method"):
             cls.scope = cls.method.scope
+            cls.kind = Kind(cls.method, cls.max_batch_size, cls)
 
     def __init__(self, caller: Caller) -> None:
         super().__init__()
         self.caller = caller
+        self._asked: dict[K, Asked[K, R]] = {}
+
+    async def load_all(self, keys: Sequence[K]) -> list[R | Exception | None]:
+        """One answer a key, in order: its record, None when there is none, or its FieldError.
+
+        `keys` are unique; neither they nor the list returned may be changed afterwards. A key this
+        exchange asked for before, in either way, is answered from there and costs no call.
+        Failures of upstreams never raise, UNAUTHENTICATED included; faults of ours do.
+        """
+        if not keys:
+            return []
+        if not self._asked and not self._cache:
+            return await self._ask(keys)
+        return await self._join(keys)
+
+    def load(self, key: K) -> Future[R | None]:
+        """One key; keys of one loop turn leave together. Raises its FieldError when awaited."""
+        asked = self._asked.get(key)
+        if asked is None or key in self._cache:
+            return super().load(key)
+        future: Future[R | None] = self.loop.create_future()
+        self._cache[key] = future
+        asked.then(lambda: self._pass_on(asked, key, future))
+        return future
 
     def do_resolve_reject(self, key: K, future: Future[R | None]) -> None:
         """Queue one key; the first of a batch starts the wait for the others.
@@ -66,31 +93,149 @@ class Loader(DataLoader[K, R | None], Generic[K, R]):
             dispatch_queue(self)
 
     async def batch_load_fn(self, keys: Sequence[K]) -> list[R | None]:
-        """What aiodataloader calls once a batch is gathered. No call for a viewer's data leaves
-        without a viewer, however the loader was reached."""
+        """One batch, however its keys were gathered. No call for a viewer's data leaves without a
+        viewer. Raises a FieldError of all keys; holds, against its type, those of single ones."""
         if self.scope is Scope.VIEWER and self.caller.viewer is None:
             raise Unauthenticated("Sign in to see this.")
-        askable = [key for key in keys if _askable(key)]
-        if len(askable) == len(keys):
-            return cast("list[R | None]", await self.fetch(keys))
-        found = dict(zip(askable, await self.fetch(askable) if askable else (), strict=True))
+        if all_askable(keys):
+            return cast("list[R | None]", await self._fetch_apart(keys))
+        askable = [key for key in keys if is_askable(key)]
+        answers = await self._fetch_apart(askable) if askable else ()
+        found = dict(zip(askable, answers, strict=True))
         return [cast("R | None", found.get(key)) for key in keys]
 
     async def fetch(self, keys: Sequence[K]) -> Sequence[R | FieldError | None]:
+        """The answers of keys that `apart` tells alike."""
         raise NotImplementedError
 
+    def apart(self, key: K) -> Hashable:
+        """Keys that differ in this cannot go in one call; in one call all others can."""
+        return None
 
-def _askable(key: object) -> bool:
-    """Whether a service would take the key's id: it refuses a whole list for one id it cannot
-    be, and so one app's bad id would cost the others their records."""
-    found = key if isinstance(key, str) else getattr(key, "item_id", None)
-    return not isinstance(found, str) or ID.fullmatch(found) is not None
+    async def _fetch_apart(self, keys: Sequence[K]) -> Sequence[R | FieldError | None]:
+        if type(self).apart is Loader.apart:
+            return await self._fetch_together(None, keys)
+        groups: dict[Hashable, list[K]] = {}
+        for key in keys:
+            groups.setdefault(self.apart(key), []).append(key)
+        answers = await each(self._fetch_together(*group) for group in groups.items())
+        found: dict[K, R | FieldError | None] = {}
+        for group, answer in zip(groups.values(), answers, strict=True):
+            each_ones = [answer] * len(group) if isinstance(answer, FieldError) else answer
+            found.update(zip(group, each_ones, strict=True))
+        return [found[key] for key in keys]
+
+    async def _fetch_together(
+        self, group: Hashable, keys: Sequence[K]
+    ) -> Sequence[R | FieldError | None]:
+        """One call, with other requests' keys of the kind where the answer is everybody's. A list
+        that fills a call has no room for others."""
+        coalescer = self.caller.coalescer
+        if self.scope is Scope.SHARED and coalescer is not None and len(keys) < self.max_batch_size:
+            shared = await coalescer.share(self.kind, group, self.caller, keys)
+            if shared is not None:
+                return shared
+        return await self.fetch(keys)
+
+    async def _ask(self, keys: Sequence[K]) -> list[R | Exception | None]:
+        """Keys nobody asked for yet, in as many calls at once as they need."""
+        size = self.max_batch_size
+        if len(keys) <= size:
+            return await self._ask_batch(keys)
+        batches = [keys[at : at + size] for at in range(0, len(keys), size)]
+        parts = await asyncio.gather(*map(self._ask_batch, batches))
+        return [answer for part in parts for answer in part]
+
+    async def _ask_batch(self, keys: Sequence[K]) -> list[R | Exception | None]:
+        """As aiodataloader keeps them: the answers, but no failure of the whole call."""
+        asked = Asked[K, R](keys)
+        self._asked.update(dict.fromkeys(keys, asked))
+        try:
+            answers = cast("list[R | Exception | None]", await self.batch_load_fn(keys))
+            if len(answers) != len(keys):
+                raise TypeError(f"{type(self).__name__}: {len(answers)} of {len(keys)} answers")
+        except FieldError as error:
+            # An answer now: its traceback would hold this frame, and with it itself.
+            answers = [error.with_traceback(None)] * len(keys)
+            self._forget(keys)
+        except BaseException:
+            self._forget(keys)
+            asked.give_up()
+            raise
+        asked.answer(answers)
+        return answers
+
+    def _forget(self, keys: Sequence[K]) -> None:
+        for key in keys:
+            self._asked.pop(key, None)
+
+    async def _join(self, keys: Sequence[K]) -> list[R | Exception | None]:
+        """New keys leave at once; the others wait for the call that carries them already. What
+        was given up by whoever asked is asked for again."""
+        found: dict[K, R | Exception | None] = {}
+        wanted = keys
+        while wanted:
+            new, earlier = self._parted(wanted)
+            if new and earlier:
+                answers, _ = await asyncio.gather(self._ask(new), self._earlier(earlier, found))
+                found.update(zip(new, answers, strict=True))
+            elif new:
+                found.update(zip(new, await self._ask(new), strict=True))
+            else:
+                await self._earlier(earlier, found)
+            wanted = [key for key in wanted if key not in found]
+        return [found[key] for key in keys]
+
+    def _parted(self, keys: Sequence[K]) -> tuple[list[K], list[K]]:
+        """Keys nobody asked for yet, and those somebody did."""
+        new: list[K] = []
+        earlier: list[K] = []
+        for key in keys:
+            (earlier if key in self._asked or key in self._cache else new).append(key)
+        return new, earlier
+
+    async def _earlier(self, keys: Sequence[K], found: dict[K, R | Exception | None]) -> None:
+        """Puts into `found` what earlier loads of this exchange answer."""
+        calls = {key: asked for key in keys if (asked := self._asked.get(key)) is not None}
+        loads = {key: self._cache[key] for key in keys if key not in calls}
+        for key, asked in calls.items():
+            await asked.over()
+            if asked.has(key):
+                found[key] = asked.of(key)
+        if loads:
+            # Not awaited one by one: whoever awaits a future takes it along when cancelled.
+            await asyncio.wait(loads.values())
+        for key, future in loads.items():
+            if future.cancelled():
+                self._cache.pop(key, None)
+            else:
+                found[key] = _answer(future.exception() or future.result())
+
+    def _pass_on(self, asked: Asked[K, R], key: K, future: Future[R | None]) -> None:
+        """To one who asked in the other way; if the first was given up, the key queues anew."""
+        if future.done():
+            return
+        if not asked.has(key):
+            self.do_resolve_reject(key, future)
+            return
+        answer = asked.of(key)
+        if isinstance(answer, Exception):
+            self._cache.pop(key, None)
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
 
 
 async def each(calls: Iterable[Awaitable[R]]) -> list[R | FieldError]:
-    """The answers of independent calls in their order; one that failed costs its own place only.
-    A fault of ours among them is raised."""
-    answers = await asyncio.gather(*calls, return_exceptions=True)
+    """The answers of independent calls, one at least, in their order; one that failed costs its
+    own place only. A fault of ours among them is raised."""
+    first, *others = calls
+    if not others:  # nearly always, and a task for it costs more than all the rest here
+        try:
+            return [await first]
+        except FieldError as error:
+            return [error.with_traceback(None)]
+    answers = await asyncio.gather(first, *others, return_exceptions=True)
     return [_answer(answer) for answer in answers]
 
 

@@ -124,20 +124,13 @@ class ThreadByItemIdLoader(Loader[ThreadKey, ThreadRecord]):
     method = COMMENTS
     max_batch_size = 50
 
-    async def fetch(self, keys: Sequence[ThreadKey]) -> list[ThreadRecord | FieldError | None]:
-        groups: dict[tuple[int, str | None], list[ThreadKey]] = {}
-        for key in keys:
-            groups.setdefault((key.first, key.after), []).append(key)
-        answers = await each(self._page(group, first) for (first, _), group in groups.items())
-        found: dict[ThreadKey, ThreadRecord | FieldError] = {}
-        for group, answer in zip(groups.values(), answers, strict=True):
-            found |= dict.fromkeys(group, answer) if isinstance(answer, FieldError) else answer
-        return [found.get(key) for key in keys]
+    def apart(self, key: ThreadKey) -> tuple[int, str | None]:
+        return key.first, key.after
 
-    async def _page(self, keys: list[ThreadKey], first: int) -> dict[ThreadKey, ThreadRecord]:
+    async def fetch(self, keys: Sequence[ThreadKey]) -> list[ThreadRecord | None]:
         wanted = [(key.item_id, key.after) for key in keys]
-        threads = await Content(self.caller).comments(wanted, first)
-        return {key: threads[key.item_id] for key in keys if key.item_id in threads}
+        threads = await Content(self.caller).comments(wanted, keys[0].first)
+        return [threads.get(key.item_id) for key in keys]
 
 
 class RelatedByItemIdLoader(Loader[RelatedKey, RelatedRecord]):

@@ -1,168 +1,315 @@
-"""Executes one registered or validated operation: variables coerced, fields resolved, data ready.
+"""Executes one operation: by its compiled plan where there is one, else by graphql-core.
 
-Masking and shaping of errors are the response room's. Batches form in the loaders.
+A registered operation is compiled in the background, in order of use; until its plan is there, and
+where there can be none, it runs generic, with the reason counted. Masking and shaping of errors are
+the response room's.
 """
 
 from __future__ import annotations
 
+import asyncio
 import inspect
-import re
+import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from itertools import product
+from typing import Any, Literal, Protocol
 
 from graphql import (
     DocumentNode,
-    ExecutionResult,
+    FragmentDefinitionNode,
     GraphQLError,
-    GraphQLInputObjectType,
-    GraphQLInputType,
     GraphQLSchema,
     OperationDefinitionNode,
-    Undefined,
-    VariableDefinitionNode,
-    execute,
-    get_named_type,
-    get_nullable_type,
-    is_leaf_type,
 )
-from graphql.execution.get_variable_signature import get_variable_signature
-from graphql.execution.values import get_variable_values
-from graphql.pyutils import print_path_list
-from graphql.utilities.validate_input_value import validate_input_value
+from graphql.execution import Executor as CoreExecutor
+from graphql.execution.collect_fields import FragmentDetails
+from graphql.execution.executor import (
+    CollectedErrors,
+    default_field_resolver,
+    default_type_resolver,
+)
+from graphql.execution.values import VariableValues
 from strawberry import Schema
 
 from bff.context import Context
-from bff.errors import BadVariables
+from bff.errors import ValidationFailed
+from bff.plans.compiler import CompiledPlan, NotCompiled, Subject
+from bff.plans.counters import Counters
+from bff.plans.perform import perform
+from bff.plans.replay import RecordingContext
+from bff.plans.run import Run
+from bff.plans.shadow import Again, Shadow
+from bff.plans.store import DEFAULT_MAX_MEMORY, Known, PlanStore
+from bff.plans.variables import VariableCoercer
+from bff.telemetry.logs import logger
 
-MAX_VARIABLE_ERRORS = 10
-# Where graphql-core begins to quote the value of an input object.
-FOUND = re.compile(r",? [fF]ound: ")
+Mode = Literal["compiled", "generic"]
+Require = Literal["warn", "refuse"]
+
+NOT_YET = "not compiled yet"
+# So many deciding variables are compiled for all their outcomes before anybody asks.
+MAX_FORESEEN = 2
+# A compilation holds the loop for some milliseconds. While requests are served they have their turn
+# for as long after one that was asked for, and for many times as long after one that was not.
+PAUSE_ASKED = 1
+PAUSE_FORESEEN = 9
+
+log = logger(__name__)
+
+
+class Executable(Protocol):
+    """Of a prepared operation, what execution needs."""
+
+    @property
+    def document_hash(self) -> str: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def registered(self) -> bool: ...
+    def parsed(self) -> tuple[DocumentNode, OperationDefinitionNode]: ...
 
 
 @dataclass(frozen=True, slots=True)
+class Executed:
+    """Data and located errors; `plan` is `compiled`, or `generic` with the reason."""
+
+    data: dict[str, Any] | None
+    errors: Sequence[GraphQLError]
+    plan: str
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """An operation to be compiled, and the variables that decide its selection."""
+
+    operation: Executable
+    coerced: Mapping[str, Any]
+    pause: int
+
+
 class Executor:
     """Executes the operations of one schema. `hide_suggestions` outside development."""
 
-    schema: GraphQLSchema
-    hide_suggestions: bool
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        hide_suggestions: bool,
+        mode: Mode = "compiled",
+        max_memory: int = DEFAULT_MAX_MEMORY,
+        counters: Counters | None = None,
+        require: Require = "warn",
+    ) -> None:
+        self.schema = schema
+        self.hide_suggestions = hide_suggestions
+        self.mode = mode
+        self.require = require
+        self.plans = PlanStore(max_memory, counters)
+        self.shadow: Shadow | None = None
+        self._wanted: deque[_Wanted] = deque()
+        self._asked: set[tuple[Any, ...]] = set()
+        self._more = asyncio.Event()
+        self._served = 0
 
     async def execute(
-        self,
-        document: DocumentNode,
-        operation: OperationDefinitionNode,
-        variables: Mapping[str, Any],
-        context: Context,
-    ) -> ExecutionResult:
+        self, operation: Executable, variables: Mapping[str, Any], context: Context
+    ) -> Executed:
         """Data and located errors. Raises BadVariables (BAD_USER_INPUT) before anything ran."""
-        self._check_variables(operation, variables)
-        name = operation.name.value if operation.name else None
-        result = execute(
-            self.schema,
-            document,
-            context_value=context,
-            variable_values=dict(variables),
-            operation_name=name,
-            hide_suggestions=self.hide_suggestions,
-        )
-        if inspect.isawaitable(result):
-            return await result
-        return result
+        self._served += 1
+        known: Known | None = None
+        if self.mode == "generic":
+            return await self._generic(
+                operation, self._coerced(operation, variables), context, "mode"
+            )
+        if not operation.registered:
+            values = self._coerced(operation, variables)
+            return await self._generic(operation, values, context, "not registered")
+        try:
+            known = self.plans.get((operation.document_hash, operation.name))
+            if known is None or known.coercer is None:
+                values = self._coerced(operation, variables)
+            else:
+                values = known.coercer.coerce(variables)
+                plan = known.plan(values.coerced)
+                if plan is not None:
+                    return await self._compiled(plan, operation, values, context)
+        except NotCompiled as error:
+            values = self._coerced(operation, variables)
+            return await self._generic(operation, values, context, str(error))
+        self._want(operation, values.coerced)
+        return await self._generic(operation, values, context, NOT_YET)
 
-    def _check_variables(
-        self, operation: OperationDefinitionNode, variables: Mapping[str, Any]
-    ) -> None:
-        declared = operation.variable_definitions or ()
-        if not declared:
-            return
-        found = get_variable_values(
+    async def _compiled(
+        self, plan: CompiledPlan, operation: Executable, values: VariableValues, context: Context
+    ) -> Executed:
+        errors = CollectedErrors()
+        shadow = self.shadow
+        turn = shadow.begin(operation, values.coerced, context) if shadow is not None else None
+        if turn is not None:
+            context = RecordingContext(context, turn.recording)
+        run = Run(
+            plan,
+            None,
+            context,
+            values,
+            lambda: self._core(operation, values, context),
+            errors,
+            self.hide_suggestions,
+        )
+        data = perform(plan, run)
+        if not isinstance(data, dict) and data is not None:
+            data = await data
+        if turn is not None and shadow is not None:
+            shadow.end(turn, data, errors.errors, self._again(operation, values))
+        return Executed(data, errors.errors, "compiled")
+
+    def _again(self, operation: Executable, values: VariableValues) -> Again:
+        """The same by graphql-core, with another context; not counted as a fallback."""
+        return lambda context: self._core(operation, values, context).execute_operation()
+
+    async def _generic(
+        self, operation: Executable, values: VariableValues, context: Context, reason: str
+    ) -> Executed:
+        self.plans.counters.fell_back("operation", reason)
+        result: Any = self._core(operation, values, context).execute_operation()
+        if inspect.isawaitable(result):
+            result = await result
+        return Executed(result.data, result.errors or [], f"generic({reason})")
+
+    def _coerced(self, operation: Executable, variables: Mapping[str, Any]) -> VariableValues:
+        return self._coercer(operation.parsed()[1]).coerce(variables)
+
+    def _coercer(self, definition: OperationDefinitionNode) -> VariableCoercer:
+        definitions = definition.variable_definitions or ()
+        return VariableCoercer(self.schema, definitions, self.hide_suggestions)
+
+    def _core(
+        self, operation: Executable, values: VariableValues, context: Context
+    ) -> CoreExecutor[Any]:
+        """graphql-core's executor over variables that are coerced already."""
+        document, definition = operation.parsed()
+        fragments = fragments_of(document)
+        return CoreExecutor(
             self.schema,
-            declared,
-            dict(variables),
-            max_errors=MAX_VARIABLE_ERRORS,
+            fragments,
+            {name: FragmentDetails(node) for name, node in fragments.items()},
+            None,
+            context,
+            definition,
+            values,
+            default_field_resolver,
+            default_type_resolver,
+            default_field_resolver,
             hide_suggestions=self.hide_suggestions,
         )
-        if isinstance(found, list):
-            raise BadVariables(
-                "The variables do not fit the operation.",
-                errors=self._variable_errors(found, variables)[: MAX_VARIABLE_ERRORS + 1],
+
+    # Compilation.
+
+    def _want(self, operation: Executable, coerced: Mapping[str, Any]) -> None:
+        """Somebody asks for it now: it goes first, once for every outcome @skip may have."""
+        flags = ((name, value) for name, value in coerced.items() if type(value) is bool)
+        mark = (*_key(operation), *sorted(flags))
+        if mark not in self._asked:
+            self._asked.add(mark)
+            self._wanted.appendleft(_Wanted(operation, coerced, PAUSE_ASKED))
+            self._more.set()
+
+    def foresee(self, operation: Executable) -> None:
+        """A registered operation that nobody has asked for yet: compiled when there is time and
+        room. Where plans are required it is compiled now, and ValidationFailed raised if anything
+        of it would run generic."""
+        if self.mode == "generic":
+            return
+        if self.require == "refuse":
+            self._insist(operation)
+        elif self.plans.has_room:
+            self._wanted.append(_Wanted(operation, {}, PAUSE_FORESEEN))
+            self._more.set()
+
+    def _insist(self, operation: Executable) -> None:
+        try:
+            reasons = [one for plan in self.compile(operation, {}) for one in plan.generic_fields]
+        except NotCompiled as error:
+            reasons = [str(error)]
+        if reasons:
+            raise ValidationFailed(
+                f"it would not run wholly by a compiled plan ({reasons[0]}); change the document, "
+                "or set plans.require_compiled to warn"
             )
 
-    def _variable_errors(
-        self, found: Sequence[GraphQLError], variables: Mapping[str, Any]
-    ) -> list[dict[str, Any]]:
-        """graphql-core's errors, in its order. Those about a value quote it, and it may be a
-        password: they are written anew, once a variable, from the variable's type."""
-        entries: list[dict[str, Any]] = []
-        quoting: set[str] = set()
-        for error in found:
-            node = error.nodes[0] if error.nodes else None
-            if error.original_error is None or not isinstance(node, VariableDefinitionNode):
-                entries.append(_located(error, error.message))
-                continue
-            name = node.variable.name.value
-            if name not in quoting:
-                quoting.add(name)
-                value = variables.get(name, Undefined)
-                messages = self._value_errors(node, value)
-                entries += [_located(error, message) for message in messages]
-        return entries
+    async def compile_in_background(self) -> None:
+        """Compiles what is wanted, what was asked for first; runs until it is cancelled."""
+        while True:
+            await self._more.wait()
+            while self._wanted:
+                wanted = self._wanted.popleft()
+                began, served = time.perf_counter(), self._served
+                self._compile_wanted(wanted)
+                took = time.perf_counter() - began
+                await asyncio.sleep(0)
+                if self._served != served:
+                    await asyncio.sleep(took * wanted.pause)
+            self._more.clear()
+            self._asked.clear()
 
-    def _value_errors(self, node: VariableDefinitionNode, value: Any) -> list[str]:
-        """What does not fit about one variable's value: where, and what was expected there."""
-        signature = get_variable_signature(self.schema, node)
-        if isinstance(signature, GraphQLError):
-            return [signature.message]
-        said: list[str] = []
+    def _compile_wanted(self, wanted: _Wanted) -> None:
+        """Failure policy: whatever goes wrong here costs the plan, never a request."""
+        operation = wanted.operation
+        told = {"document_hash": operation.document_hash, "operation": operation.name}
+        try:
+            for plan in self.compile(operation, wanted.coerced):
+                if plan.generic_fields:
+                    log.warning("plan_partly_generic", fields=plan.generic_fields, **told)
+        except NotCompiled as error:
+            log.warning("plan_not_compiled", reason=str(error), **told)
+        except Exception:
+            self.plans.disable(_key(operation), "compiler fault")
+            log.exception("plan_compiler_failed", **told)
 
-        def on_error(error: GraphQLError, path: list[str | int]) -> None:
-            if len(said) < MAX_VARIABLE_ERRORS:
-                where = f"Variable '${signature.name}' has invalid value{print_path_list(path)}"
-                said.append(f"{where}: {_expected(signature.type, value, path, error)}")
+    def compile(self, operation: Executable, coerced: Mapping[str, Any]) -> list[CompiledPlan]:
+        """The plans of an operation for these coerced variables; where they do not decide it, for
+        every outcome of @skip and @include there is. Raises NotCompiled."""
+        document, definition = operation.parsed()
+        fragments = fragments_of(document)
+        key = _key(operation)
+        known = self.plans.open(key, definition, fragments, self._coercer(definition))
+        label = f"plan {operation.name or 'anonymous'} {operation.document_hash[:12]}"
+        plans = []
+        for outcome in _outcomes(known.deciding, coerced):
+            values = VariableValues({}, dict(outcome))
+            subject = Subject(self.schema, definition, fragments, values, default_field_resolver)
+            plans.append(self.plans.compile(known, subject, label))
+        return plans
 
-        validate_input_value(value, signature.type, on_error, self.hide_suggestions)
-        return said
+
+def _outcomes(deciding: Sequence[str], coerced: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The variables that decide the selection: as given; all there are where few are open, else
+    the one that includes the most."""
+    if all(name in coerced for name in deciding):
+        return [{name: coerced[name] for name in deciding}]
+    if len(deciding) > MAX_FORESEEN:
+        return [dict.fromkeys(deciding, True)]
+    return [
+        dict(zip(deciding, one, strict=True))
+        for one in product((True, False), repeat=len(deciding))
+    ]
+
+
+def _key(operation: Executable) -> tuple[str, str | None]:
+    return operation.document_hash, operation.name
+
+
+def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
+    """The fragment definitions of a document by name."""
+    return {
+        node.name.value: node
+        for node in document.definitions
+        if isinstance(node, FragmentDefinitionNode)
+    }
 
 
 def graphql_schema(schema: Schema) -> GraphQLSchema:
     """The graphql-core schema behind a Strawberry one. Strawberry gives it no public name: this
     is the one place that touches it."""
     return schema._schema
-
-
-def _expected(
-    declared: GraphQLInputType, value: Any, path: Sequence[str | int], error: GraphQLError
-) -> str:
-    """The problem at a path without the value. Of a leaf only the type is told, its own words may
-    be anything; those of the rest say which field is missing or unknown before they quote."""
-    for key in path:
-        declared = _inside(declared, key)
-        value = value.get(key, Undefined) if isinstance(value, dict) else _item(value, key)
-    if value is None or value is Undefined:
-        return error.message
-    named = get_named_type(declared)
-    if is_leaf_type(named):
-        return f"Expected value of type '{named}'."
-    said = FOUND.split(error.message, maxsplit=1)[0]
-    return said if said.endswith((".", "?")) else f"{said}."
-
-
-def _inside(declared: GraphQLInputType, key: str | int) -> GraphQLInputType:
-    """The type of a list's items, or of an input object's field. A value in place of a list of one
-    has no index in its path."""
-    found: Any = get_nullable_type(declared)
-    if isinstance(key, int):
-        return cast("GraphQLInputType", found.of_type)
-    named = cast("GraphQLInputObjectType", get_named_type(found))
-    return cast("GraphQLInputType", named.fields[key].type)
-
-
-def _item(value: Any, key: str | int) -> Any:
-    return value[key] if isinstance(value, list) and isinstance(key, int) else Undefined
-
-
-def _located(error: GraphQLError, message: str) -> dict[str, Any]:
-    entry: dict[str, Any] = {"message": message}
-    if error.locations:
-        entry["locations"] = [{"line": at.line, "column": at.column} for at in error.locations]
-    return entry

@@ -1,12 +1,13 @@
 """A plan: which upstream calls an operation needs, at which level, fed by which others.
 
 Only a description, made before the operation runs: typed, printable, countable. Who executes by it
-is another file's; today the batches form in the loaders, and the plan says what they cost at best.
+is another file's. Generic execution makes the same calls at best.
 
     step    a batch field in the operation: its loader, and the step whose records hold its keys
     level   calls above it + 1, later only as far as the plan grows no longer
     wave    one loader at one level: one call, however many steps share it
     group   what can finish alone: the whole answer, or one field of a mutation
+    section a part of a screen that is declared to stand or fall alone; carried along
 """
 
 from __future__ import annotations
@@ -14,17 +15,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from bff.contract import BatchField
+from bff.contract import BatchField, Section
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlannedSection:
+    """A field declared as a section: where it stands in the answer, and what was declared."""
+
+    path: str
+    declared: Section
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
     """One batch field. `path` is where it stands in the answer, `[]` for a list, with the type it
-    is asked of; `feeder` is the step whose records hold the keys, None for a key known at once."""
+    is asked of; `feeder` is the step whose records hold the keys, None for a key known at once;
+    `section` is the innermost section it belongs to."""
 
     path: str
     batch: BatchField
     feeder: Step | None
+    section: PlannedSection | None = None
 
     @property
     def loader(self) -> str:
@@ -66,9 +77,12 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The planned calls of one operation; groups of a mutation run one after another."""
+    """The planned calls of one operation; groups of a mutation run one after another. `screens`
+    are the paths of the fields declared as screens, `sections` those declared as sections."""
 
     groups: tuple[Group, ...]
+    screens: tuple[str, ...] = ()
+    sections: tuple[PlannedSection, ...] = ()
 
     @property
     def calls(self) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import msgspec
 import orjson
 
 from bff.errors import ClientError, InternalError, RequestError
@@ -12,8 +12,7 @@ from bff.errors import ClientError, InternalError, RequestError
 CacheScope = Literal["no-store", "private", "public"]
 
 
-@dataclass(slots=True)
-class Envelope:
+class Envelope(msgspec.Struct):
     """One answer. `code` is set when the whole request was refused: the edge chooses the status by
     it. `executed` tells that `data` belongs in the body even when it is null (GraphQL spec,
     Response Format: no `data` entry when execution never began). `facts` are extensions for a
@@ -21,8 +20,8 @@ class Envelope:
 
     data: dict[str, Any] | None = None
     errors: list[dict[str, Any]] | None = None
-    extensions: dict[str, Any] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
+    extensions: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
     executed: bool = False
     code: str | None = None
     cache: CacheScope = "no-store"
@@ -51,7 +50,7 @@ class Envelope:
 
     def entity(self) -> bytes:
         """What an entity tag is made of: the same bytes without the facts."""
-        return replace(self, facts={}).encode()
+        return msgspec.structs.replace(self, facts={}).encode()
 
 
 def refusal(error: ClientError) -> Envelope:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
-from graphql import ExecutionResult
+from graphql import GraphQLError
 
 from bff.errors import InternalError
 from bff.request import ClientIdentity
@@ -17,26 +18,40 @@ from bff.upstreams.calls import CallLog
 log = logger(__name__)
 
 
-def shape(
-    result: ExecutionResult, request_id: str, public: bool, calls: CallLog | None
-) -> Envelope:
+class Result(Protocol):
+    """What execution brought; `plan` tells how: `compiled`, or `generic` with the reason."""
+
+    @property
+    def data(self) -> dict[str, Any] | None: ...
+    @property
+    def errors(self) -> Sequence[GraphQLError]: ...
+    @property
+    def plan(self) -> str: ...
+
+
+def shape(result: Result, request_id: str, public: bool, calls: CallLog | None) -> Envelope:
     """The envelope of an executed operation. `public` is the proof that no viewer is in it; an
     answer with errors is never public, so that a passing failure is not cached for everybody.
     `calls` (development only) are shown to the developer."""
-    errors = field_entries(result.errors or (), request_id)
+    errors = field_entries(result.errors, request_id)
     cache: CacheScope = "public" if public and not errors else "private"
     return Envelope(
         data=result.data,
         errors=errors or None,
-        facts=_development(calls) if calls is not None else {},
+        facts=_development(calls, result.plan) if calls is not None else {},
         executed=True,
         cache=cache,
     )
 
 
-def _development(calls: CallLog) -> dict[str, Any]:
-    upstream = {"calls": calls.total, "byService": dict(calls.by_service)}
-    return {"upstream": upstream, "plan": "generic"}
+def _development(calls: CallLog, plan: str) -> dict[str, Any]:
+    upstream = {
+        "calls": calls.total,
+        "late": calls.late,
+        "joins": calls.joins,
+        "byService": dict(calls.by_service),
+    }
+    return {"upstream": upstream, "plan": plan}
 
 
 def count(

@@ -5,26 +5,35 @@ What may stand in a line is what callers pass; none passes variables, tokens, he
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, BinaryIO, cast
 
+import orjson
 import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+# What only the standard library's encoder would show by its repr stays that way.
+_PLAIN = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
 
 def configure(level: str, service_name: str) -> None:
-    """Send every log of this process, the libraries' included, through one JSON renderer."""
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
+    """Send every log of this process, the libraries' included, through one JSON renderer.
+
+    Our own lines do not go through `logging`, which would take four fifths of what one costs.
+    """
+    shared: list[Processor] = [
+        _of_service(service_name),
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*shared, structlog.processors.JSONRenderer(serializer=_encoded)],
+        logger_factory=structlog.BytesLoggerFactory(cast("BinaryIO", _Lossy(sys.stdout.buffer))),
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         cache_logger_on_first_use=True,
     )
@@ -43,9 +52,46 @@ def configure(level: str, service_name: str) -> None:
     root.setLevel(LEVELS[level])
     for noisy in ("httpx2", "httpcore2", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    structlog.contextvars.bind_contextvars(service=service_name)
 
 
 def logger(name: str) -> Any:
     """A logger that renders nothing until it is used."""
     return structlog.get_logger(name)
+
+
+class _Lossy:
+    """Stdout for lines that no request may fail for.
+
+    Failure policy: a full disk or a reader that left costs lines, not answers.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, line: bytes) -> None:
+        try:
+            self._file.write(line)
+        except OSError:
+            return
+
+    def flush(self) -> None:
+        try:
+            self._file.flush()
+        except OSError:
+            return
+
+
+def _of_service(name: str) -> Processor:
+    def add(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        event["service"] = name
+        return event
+
+    return add
+
+
+def _encoded(event: EventDict, default: Callable[[Any], Any]) -> bytes:
+    """One line. What is no UTF-8, or a number no JSON reader promises to keep, must not cost it."""
+    try:
+        return orjson.dumps(event, default=default, option=_PLAIN)
+    except TypeError:
+        return json.dumps(event, default=default).encode()

@@ -20,6 +20,10 @@ class Metrics:
     def __init__(self, platform: str, max_releases: int = 50) -> None:
         self.registry = CollectorRegistry()
         self.platform = platform
+        # Series already found by their labels, which costs more than counting in them.
+        self._answered: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
+        self._called: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
+        self._by_release_answered: dict[tuple[str, str], Counter] = {}
         self._releases: dict[str, str] = {}
         self._max_releases = max_releases
         self._requests = self._counter(
@@ -41,22 +45,6 @@ class Metrics:
         self._field_errors = self._counter(
             "facet_field_errors", "Fields answered null with a code", "platform", "code"
         )
-        self._calls = self._counter(
-            "facet_upstream_calls", "Calls to core services", "service", "method", "outcome"
-        )
-        self._call_seconds = Histogram(
-            "facet_upstream_seconds",
-            "Time of one call to a core service",
-            ("service", "method"),
-            buckets=SECONDS,
-            registry=self.registry,
-        )
-        self._dropped = self._counter(
-            "facet_upstream_values_dropped",
-            "List members no record could hold",
-            "service",
-            "method",
-        )
         self._events = self._counter(
             "facet_events", "Things an operator wants to see counted", "event"
         )
@@ -68,13 +56,75 @@ class Metrics:
         self.documents = Gauge(
             "facet_documents_registered", "Registered documents served", registry=self.registry
         )
+        self._make_upstream()
+        self._make_plans()
+
+    def _make_upstream(self) -> None:
+        self._calls = self._counter(
+            "facet_upstream_calls", "Calls to core services", "service", "method", "outcome"
+        )
+        self._call_seconds = Histogram(
+            "facet_upstream_seconds",
+            "Time of one call to a core service",
+            ("service", "method"),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._joins = self._counter(
+            "facet_upstream_joins",
+            "Loads that went along in the call of another request",
+            "service",
+            "method",
+        )
+        self._dropped = self._counter(
+            "facet_upstream_values_dropped",
+            "List members no record could hold",
+            "service",
+            "method",
+        )
+
+    def _make_plans(self) -> None:
+        self._fallbacks = self._counter(
+            "facet_plan_fallbacks",
+            "What ran generic instead of compiled, by what fell back and why",
+            "level",
+            "reason",
+        )
+        self._shadowed = self._counter(
+            "facet_plan_shadowed", "Compiled answers compared with graphql-core's", "outcome"
+        )
+        self._differences = self._counter(
+            "facet_plan_differences", "Compiled answers that graphql-core answers otherwise"
+        )
+        self.plans = Gauge(
+            "facet_plans_compiled", "Operations with a compiled plan", registry=self.registry
+        )
+        self.plans_bytes = Gauge(
+            "facet_plans_bytes", "Memory of the compiled plans", registry=self.registry
+        )
 
     def answered(self, screen: str | None, release: str | None, outcome: str, s: float) -> None:
         """One operation answered in `s` seconds; outcome is ok, partial, refused or failed."""
-        label = screen or NO_SCREEN
-        self._requests.labels(self.platform, label, outcome).inc()
-        self._seconds.labels(self.platform, label).observe(s)
-        self._by_release.labels(self.platform, self._release(release), outcome).inc()
+        label, known = screen or NO_SCREEN, self._release(release)
+        found = self._answered.get((label, outcome)) or self._bind_answered(label, outcome)
+        requests, seconds = found
+        requests.inc()
+        seconds.observe(s)
+        counter = self._by_release_answered.get((known, outcome))
+        (counter or self._bind_release(known, outcome)).inc()
+
+    def _bind_answered(self, screen: str, outcome: str) -> tuple[Counter, Histogram]:
+        found = self._answered[screen, outcome] = (
+            self._requests.labels(self.platform, screen, outcome),
+            self._seconds.labels(self.platform, screen),
+        )
+        return found
+
+    def _bind_release(self, release: str, outcome: str) -> Counter:
+        found = self._by_release_answered[release, outcome] = self._by_release.labels(
+            self.platform, release, outcome
+        )
+        return found
 
     def refused(self, code: str) -> None:
         self._refusals.labels(self.platform, code).inc()
@@ -84,11 +134,35 @@ class Metrics:
 
     def called(self, service: str, method: str, outcome: str, seconds: float) -> None:
         """One upstream call; outcome is ok or the code it ended with."""
-        self._calls.labels(service, method, outcome).inc()
-        self._call_seconds.labels(service, method).observe(seconds)
+        found = self._called.get((service, method, outcome))
+        calls, timed = found or self._bind_called(service, method, outcome)
+        calls.inc()
+        timed.observe(seconds)
+
+    def _bind_called(self, service: str, method: str, outcome: str) -> tuple[Counter, Histogram]:
+        found = self._called[service, method, outcome] = (
+            self._calls.labels(service, method, outcome),
+            self._call_seconds.labels(service, method),
+        )
+        return found
+
+    def joined(self, service: str, method: str, count: int) -> None:
+        """So many loads that went along in another request's call."""
+        self._joins.labels(service, method).inc(count)
 
     def dropped(self, service: str, method: str, count: int) -> None:
         self._dropped.labels(service, method).inc(count)
+
+    def fell_back(self, level: str, reason: str) -> None:
+        """An operation, field or value that graphql-core executed instead of a plan."""
+        self._fallbacks.labels(level, reason).inc()
+
+    def shadowed(self, outcome: str) -> None:
+        """A compiled answer was shadowed: equal, errors_cut, differs, inconclusive, dropped or
+        failed."""
+        self._shadowed.labels(outcome).inc()
+        if outcome == "differs":
+            self._differences.inc()
 
     def event(self, name: str) -> None:
         """A named occurrence: `store_failed`, `document_unregistered`, `keys_refresh_failed` …"""

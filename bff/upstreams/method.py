@@ -32,9 +32,11 @@ class Method(Generic[A]):
     effect: bool = False
     exact: bool = False
     decoder: msgspec.json.Decoder[A] = field(init=False, repr=False, compare=False)
+    label: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "decoder", msgspec.json.Decoder(self.answer))
+        object.__setattr__(self, "label", f"{self.service}.{self.name}")
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):

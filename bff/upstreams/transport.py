@@ -9,38 +9,38 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Protocol
 
 import httpx2
+import msgspec
+from pyreqwest.bytes import Bytes
 from pyreqwest.client import ClientBuilder
 from pyreqwest.exceptions import PyreqwestError, RequestTimeoutError
+from pyreqwest.http import Url
 from pyreqwest.response import Response
 
 from bff.config import UpstreamsConfig
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True):
     """One call as bytes; `timeout` in seconds is of the whole call, the body read included."""
 
     verb: str
     url: str
-    headers: Mapping[str, str]
+    headers: dict[str, str]
     body: bytes | None
     timeout: float
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """One answer as bytes."""
+class Incoming(msgspec.Struct, frozen=True):
+    """One answer as bytes, the body as whatever holds them: decoders read it without a copy."""
 
     status: int
     content_type: str
-    body: bytes
+    body: bytes | Bytes
 
 
 class TransportError(Exception):
@@ -92,11 +92,10 @@ class PyreqwestTransport:
 
     async def send(self, call: Outgoing) -> Incoming:
         try:
-            request = self._client.request(call.verb, call.url).headers(call.headers)
+            request = self._client.request(call.verb, _parsed(call.url)).headers(call.headers)
             if call.body is not None:
                 request = request.body_bytes(call.body)
-            request = request.timeout(timedelta(seconds=call.timeout))
-            async with request.build_streamed() as response:
+            async with request.timeout(_duration(call.timeout)).build_streamed() as response:
                 body = await self._read(response)
                 return Incoming(response.status, response.get_header("content-type") or "", body)
         except RequestTimeoutError as error:
@@ -106,14 +105,14 @@ class PyreqwestTransport:
         except ValueError as error:
             raise TransportFailure("a header or the URL cannot be sent") from error
 
-    async def _read(self, response: Response) -> bytes:
+    async def _read(self, response: Response) -> bytes | Bytes:
         declared = response.get_header("content-length")
         # Beside a transfer-encoding the length means nothing (RFC 9112 section 6.3).
         framed = response.get_header("transfer-encoding")
         if declared is not None and declared.isdecimal() and framed is None:
             if int(declared) > self._cap:
                 raise AnswerTooLarge(f"content-length {declared}, cap {self._cap}")
-            return bytes(await response.bytes())
+            return await response.bytes()
         chunks: list[bytes] = []
         size = 0
         while (chunk := await response.body_reader.read_chunk()) is not None:
@@ -125,6 +124,17 @@ class PyreqwestTransport:
 
     async def close(self) -> None:
         await self._client.close()
+
+
+# Most calls repeat: the same few addresses, and the service's own time limit.
+@lru_cache(maxsize=1_024)
+def _parsed(url: str) -> Url:
+    return Url(url)
+
+
+@lru_cache(maxsize=256)
+def _duration(seconds: float) -> timedelta:
+    return timedelta(seconds=seconds)
 
 
 class Httpx2Transport:

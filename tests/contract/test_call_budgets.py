@@ -6,9 +6,10 @@ import pytest
 
 from bff import config as settings_module
 from bff.app import load_schema
-from bff.commands.plan import plan_of, planned_calls, read_budget
+from bff.commands.plan import compiled_of, planned_calls, read_budget
 from bff.plans.execute import graphql_schema
-from persisted_queries.manifest import ManifestOperation, own_hash
+from persisted_queries.bodies import own_hash
+from persisted_queries.manifest import ManifestOperation
 
 PLATFORMS = settings_module.load().platforms
 
@@ -33,7 +34,7 @@ def test_one_field_more_is_seen() -> None:
     few = "query Few { content(id: 1) { item { ... on Item { title } } } }"
     more = "query More { content(id: 1) { item { ... on Item { stats { likes } } } } }"
     calls = [
-        plan_of(schema, ManifestOperation(name, name, "query", body, own_hash(body))).calls
+        compiled_of(schema, ManifestOperation(name, name, "query", body, own_hash(body))).plan.calls
         for name, body in (("Few", few), ("More", more))
     ]
     assert calls == [1, 2]

@@ -32,6 +32,7 @@ from bff.documents.releases import releases_of
 from bff.upstreams.transport import Transport, make_transport
 from persisted_queries.manifest import ManifestOperation
 from tests.harness.databases import free_port
+from tests.harness.modes import assert_by_plan, until_compiled, wait_until_compiled
 
 PLATFORMS = ("ios", "android", "web")
 # What a test asserts must not hang on how busy the machine is: gateways wait long, unless a test
@@ -91,6 +92,7 @@ class Stack:
             ) as client,
         ):
             await _until_ready(client)
+            await until_compiled(partial(_metrics, client))
             yield client
 
 
@@ -98,6 +100,10 @@ async def _until_ready(client: httpx2.AsyncClient) -> None:
     async with asyncio.timeout(30):
         while (await client.get("/readyz")).status_code != 200:
             await asyncio.sleep(0.01)
+
+
+async def _metrics(client: httpx2.AsyncClient) -> str:
+    return (await client.get("/metrics")).text
 
 
 def prepare_databases(data: Path) -> None:
@@ -139,7 +145,11 @@ def _started(where: Layout, platforms: tuple[str, ...]) -> Iterator[Stack]:
             started += [start_bff(where, children, platform) for platform in platforms]
         for child in started:
             children.wait_ready(child)
-        yield Stack(where, children)
+        stack = Stack(where, children)
+        for platform in platforms:
+            url = f"{stack.url(platform)}/metrics"
+            wait_until_compiled(lambda url=url: httpx2.get(url).text)  # type: ignore[misc]
+        yield stack
 
 
 def free_block() -> int:
@@ -185,6 +195,7 @@ async def ask(
     answer = await client.post("/graphql", json=body, headers=headers)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
+    assert_by_plan(found)
     return found
 
 
@@ -204,4 +215,5 @@ def start_policy_gateway(stack: Stack, platform: str, policy: str) -> Iterator[C
             name, command, environment, f"http://127.0.0.1:{port}", stack.where.log_file(name)
         )
         children.wait_ready(child)
+        wait_until_compiled(lambda: httpx2.get(f"http://127.0.0.1:{port}/metrics").text)
         yield child

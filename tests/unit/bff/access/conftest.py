@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import pytest
-from cachetools import TTLCache
-
-
-class TickingCache(TTLCache[Any, Any]):
-    """A cache on the clock of the moment it is asked; cachetools keeps the one it was imported
-    with."""
-
-    def __init__(self, maxsize: float, ttl: float) -> None:
-        super().__init__(maxsize, ttl, timer=lambda: time.monotonic())
 
 
 class Clock:
-    """Moves `time.time`, `time.monotonic` and the room's caches together."""
+    """Moves `time.time` and `time.monotonic` together."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._wall, self._monotonic, self._moved = time.time, time.monotonic, 0.0
         monkeypatch.setattr(time, "time", lambda: self._wall() + self._moved)
         monkeypatch.setattr(time, "monotonic", lambda: self._monotonic() + self._moved)
-        for module in ("authenticate", "revocations"):
-            monkeypatch.setattr(f"bff.access.{module}.TTLCache", TickingCache)
 
     def move(self, seconds: float) -> None:
         self._moved += seconds

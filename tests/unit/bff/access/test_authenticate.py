@@ -283,6 +283,26 @@ async def test_verified_token_is_remembered(monkeypatch: pytest.MonkeyPatch) -> 
     assert checks == 4
 
 
+async def test_token_takes_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However its header is spelt, a token is checked once and fills the memory once; of more
+    tokens than there is room for the one unused longest is checked again."""
+    access = await Access(token_cache_entries=2).ready()
+    verify, checked = access.authenticator._verify, []
+
+    async def counted(token: str, caller: Any) -> Any:
+        checked.append(token)
+        return await verify(token, caller)
+
+    monkeypatch.setattr(access.authenticator, "_verify", counted)
+    first, *others = (signed() for _ in range(3))
+    for header in (f"Bearer {first}", f"bearer {first}", f"BEARER   {first} "):
+        assert await access.authenticator.viewer(header, access.caller) is not None
+    assert checked == [first]
+    for token in (*others, first):
+        await accepted(access, token)
+    assert checked == [first, *others, first]
+
+
 async def test_memory_does_not_outlive_the_token(clock: Clock) -> None:
     """A remembered token is refused when its time is over, however new the memory."""
     access = await Access(token_cache_s=10_000).ready()

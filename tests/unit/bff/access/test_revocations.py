@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bff.access.revocations import MOST_LIFE_S
+from bff.access.revocations import MOST_LIFE_S, REMEMBER_S
 from bff.errors import UpstreamUnavailable
 from bff.request import Viewer
 from bff.upstreams.transport import TransportFailure
@@ -73,6 +73,26 @@ async def test_epoch_outlives_its_tokens(clock: Clock) -> None:
     clock.move(MOST_LIFE_S + 60)
     await access.revocations.refresh(access.caller)
     assert access.revocations.revoked(viewer(4))
+
+
+async def test_old_epochs_are_forgotten(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An epoch that refuses nothing any more goes with the next poll, one that moved again stays,
+    and of too many the oldest go."""
+    monkeypatch.setattr("bff.access.revocations.MAX_EPOCHS", 3)
+    access = await Access(revocations_max_age_s=100_000).ready()
+    revocations = access.revocations
+    for account in ("account-1", "account-2"):
+        revocations.moved(account, 5)
+    clock.move(REMEMBER_S - 10)
+    revocations.moved("account-1", 6)
+    clock.move(20)
+    await revocations.refresh(access.caller)
+    assert not revocations.revoked(viewer(4, "account-2"))
+    assert revocations.revoked(viewer(5, "account-1"))
+    for number in range(3, 6):
+        revocations.moved(f"account-{number}", 5)
+    assert not revocations.revoked(viewer(4, "account-1"))
+    assert revocations.revoked(viewer(4, "account-3"))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bff.client.identify import identify
+from bff.client.identify import _app, identify
 from bff.request import ClientIdentity
 
 
@@ -112,3 +112,18 @@ def test_headers_never_surprise(headers: dict[bytes, bytes]) -> None:
     for value in (client.name, client.version, client.build, client.device_id):
         assert value is None or (0 < len(value) <= 128 and value.isascii() and value.isprintable())
     assert client.build_assumed is (client.build is None)
+
+
+def test_memory_is_of_builds_alone() -> None:
+    """What is remembered between requests is bounded and knows builds, no devices: two phones with
+    one build share an entry and keep their own device ids."""
+    _app.cache_clear()
+    build = {"graphql_client_name": "ios", "graphql_client_version": "7.3.0+1"}
+    devices = [identified(**build, x_device_id=device).device_id for device in ("a", "b")]
+    assert devices == ["a", "b"]
+    assert _app.cache_info().currsize == 1
+    for number in range(1_000):
+        identified(graphql_client_version=f"7.{number}")
+    most = _app.cache_info().maxsize
+    assert most is not None
+    assert _app.cache_info().currsize == most <= 512

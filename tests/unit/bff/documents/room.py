@@ -37,7 +37,7 @@ class Room:
             self.tier,
             count=lambda event: self.counts.update([event]),
         )
-        self.problems = self.documents.load()
+        self.documents.load()
 
     async def find(self, **request: Any) -> Operation:
         return await self.documents.find(OperationRequest(**request), CLIENT)

@@ -11,6 +11,7 @@ from graphql import build_schema
 
 from bff.config import DocumentsConfig
 from bff.documents.prepare import Preparer
+from bff.documents.trees import Trees
 from bff.errors import RequestError
 from persisted_queries.manifest import parse_manifest
 from persisted_queries.releases import Release
@@ -61,6 +62,10 @@ def release(operations: dict[str, str], name: str = "7.3.0+1") -> Release:
 
 def preparer(development: bool = True, **limits: Any) -> Preparer:
     return Preparer(SCHEMA, DocumentsConfig(**limits), development)
+
+
+def trees(max_bytes: int = 1_000_000) -> Trees:
+    return Trees(max_bytes)
 
 
 def refusal(text: str, using: Preparer | None = None) -> RequestError:

@@ -8,14 +8,16 @@ import pytest
 from graphql import DocumentNode
 
 from bff.config import Policy
+from bff.documents import documents as documents_room
 from bff.documents.budget import Budget
 from bff.documents.model import Operation
 from bff.documents.prepare import Preparer
 from bff.errors import ValidationFailed
 from bff.request import OperationRequest
+from persisted_queries.scan import Scanned, scan
 
 from .room import CLIENT, Room
-from .samples import ITEM
+from .samples import BROKEN, HOME, ITEM, SAVE
 
 
 async def test_members_leave_together_in_order() -> None:
@@ -122,26 +124,32 @@ async def test_introspection_is_shared_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "texts"),
+    ("policy", "asked"),
     [
-        ("open", [f"query Q{n} {{ numbers }}" for n in range(4)]),
-        ("open", [f"query Q{n} {{ wrong }}" for n in range(4)]),
-        ("registered", [f"query Q{n} {{ numbers }}" for n in range(4)]),
+        ("open", [{"text": f"query Q{n} {{ numbers }}"} for n in range(4)]),
+        ("open", [{"text": f"query Q{n} {{ wrong }}"} for n in range(4)]),
+        ("registered", [{"text": f"query Q{n} {{ numbers }}"} for n in range(4)]),
+        ("registered", [{"document_id": f"{name}@7"} for name in ("home", "save", "broken")]),
+        ("registered", [{"text": text} for text in (HOME, SAVE, BROKEN)]),
     ],
-    ids=["valid", "refused", "parsed only"],
+    ids=["valid", "refused", "looked at only", "first use by id", "first use by text"],
 )
 async def test_members_yield_between_them(
-    policy: Policy, texts: list[str], monkeypatch: pytest.MonkeyPatch
+    policy: Policy, asked: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between preparing two members of one exchange the loop serves others."""
     room = Room(policy)
     turns = 0
-    prepared: list[int] = []
+    worked: list[int] = []
     parse = Preparer.parse
 
     def parsing(self: Preparer, text: str, most: int | None) -> DocumentNode:
-        prepared.append(turns)
+        worked.append(turns)
         return parse(self, text, most)
+
+    def scanning(text: str, most: int | None) -> Scanned | None:
+        worked.append(turns)
+        return scan(text, most)
 
     async def others() -> None:
         nonlocal turns
@@ -150,15 +158,15 @@ async def test_members_yield_between_them(
             await asyncio.sleep(0)
 
     monkeypatch.setattr(Preparer, "parse", parsing)
+    monkeypatch.setattr(documents_room, "scan", scanning)
     serving = asyncio.create_task(others())
     budget = room.documents.budget()
     found = await asyncio.gather(
-        *(room.documents.find(OperationRequest(text=text), CLIENT, budget) for text in texts),
+        *(room.documents.find(OperationRequest(**one), CLIENT, budget) for one in asked),  # type: ignore[arg-type]
         return_exceptions=True,
     )
     serving.cancel()
-    assert len(found) == len(prepared) == len(texts)
-    assert len(set(prepared)) == len(texts)
+    assert len(set(worked)) == len(found) == len(asked)
 
 
 async def test_same_text_is_prepared_once(monkeypatch: pytest.MonkeyPatch) -> None:

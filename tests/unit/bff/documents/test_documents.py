@@ -77,7 +77,7 @@ TABLE: dict[str, tuple[dict[str, Any], tuple[type[RequestError] | None, ...]]] =
             DocumentNotRegistered,
         ),
     ),
-    "left out at start": (
+    "left out": (
         {"document_id": "broken@7"},
         (
             PersistedQueryNotFound,
@@ -377,8 +377,9 @@ async def test_false_hash_never_takes_a_text(policy: Policy) -> None:
         assert (await documents.find(OperationRequest(text=ITEM))).name == "Item"
 
 
-async def test_load_tells_what_is_wrong() -> None:
-    """What was left out is returned, counted and logged; manifest warnings are returned too."""
+async def test_problems_are_told() -> None:
+    """What is left out is listed, counted and logged when it is found; manifest warnings are listed
+    from the start."""
     counts: list[str] = []
     documents = Documents(
         SCHEMA,
@@ -389,8 +390,12 @@ async def test_load_tells_what_is_wrong() -> None:
         MemoryTier(1, 1),
         count=counts.append,
     )
+    documents.load()
+    assert [(problem.document_id, problem.left_out) for problem in documents.problems] == [
+        (UNKNOWN, False)
+    ]
     with capture_logs() as logs:
-        problems = documents.load()
+        problems = documents.check_all()
     assert [(problem.document_id, problem.left_out) for problem in problems] == [
         ("a1", True),
         (UNKNOWN, False),
@@ -431,5 +436,7 @@ async def test_long_registered_text_is_admitted() -> None:
 async def test_nothing_loaded_serves_text() -> None:
     """Before `load`, or without releases, open still answers texts."""
     documents = Documents(SCHEMA, DocumentsConfig(), "open", True, [], MemoryTier(1, 1))
-    assert documents.load() == ()
+    assert (await documents.find(OperationRequest(text=ITEM))).name == "Item"
+    documents.load()
+    assert documents.check_all() == ()
     assert (await documents.find(OperationRequest(text=ITEM))).name == "Item"

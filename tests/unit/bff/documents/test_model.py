@@ -4,11 +4,11 @@ import pytest
 
 from bff.errors import ValidationFailed
 
-from .samples import HOME, ITEM, SAVE, preparer
+from .samples import HOME, ITEM, SAVE, preparer, trees
 
-TWO = preparer().registered(f"{HOME} {SAVE}", "two")
-ONE = preparer().registered(ITEM, "one")
-ANONYMOUS = preparer().registered("{ numbers }", "anonymous")
+TWO = preparer().registered(f"{HOME} {SAVE}", "two", trees())
+ONE = preparer().registered(ITEM, "one", trees())
+ANONYMOUS = preparer().registered("{ numbers }", "anonymous", trees())
 
 
 def test_named_operation_is_chosen() -> None:

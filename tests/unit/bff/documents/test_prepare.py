@@ -4,7 +4,7 @@ import string
 from typing import Any
 
 import pytest
-from graphql import GraphQLSchema, get_introspection_query
+from graphql import GraphQLSchema, get_introspection_query, parse, print_ast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +21,7 @@ from bff.documents.prepare import (
 )
 from bff.errors import ParseFailed, RequestError, ValidationFailed
 
-from .samples import HOME, SCHEMA, preparer, refusal, sha256
+from .samples import HOME, SCHEMA, preparer, refusal, sha256, trees
 
 DEVELOPMENT, PRODUCTION = preparer(), preparer(development=False)
 
@@ -46,7 +46,9 @@ def test_valid_text_is_prepared() -> None:
         sha256(HOME),
         f"sha256:{sha256(HOME)}",
     )
-    assert operation.document_ast is document.ast
+    tree, definition = operation.parsed()
+    assert print_ast(tree) == print_ast(parse(HOME))
+    assert tree.definitions == (definition,)
     assert not operation.registered
     assert operation.facts.root_fields == ("home",)
 
@@ -61,8 +63,10 @@ def test_facts_are_asked_per_operation() -> None:
 
     found = Preparer(SCHEMA, DocumentsConfig(), True, describe)
     text = "query A { home { home { home { viewer { id } } } } } mutation B { save(id: 1) { id } }"
-    document = found.unregistered(text, found.parse(text, None))
-    assert asked == [(SCHEMA, document.ast)]
+    tree = found.parse(text, None)
+    document = found.unregistered(text, tree)
+    assert asked == [(SCHEMA, tree)]
+    assert [document.operations[name].parsed()[1] for name in "AB"] == [*tree.definitions]
     assert document.operations["B"].facts.root_fields == ("B",)
     assert document.operations["B"].type == "mutation"
 
@@ -136,7 +140,7 @@ def test_introspection_only_in_development(text: str) -> None:
     DEVELOPMENT.unregistered(text, DEVELOPMENT.parse(text, None))
     assert isinstance(refusal(text, PRODUCTION), ValidationFailed)
     with pytest.raises(ValidationFailed):
-        PRODUCTION.registered(text, "a1")
+        PRODUCTION.registered(text, "a1", trees())
 
 
 def test_typename_is_always_fine() -> None:
@@ -200,7 +204,7 @@ def test_operations_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_registered_documents_have_any_operations() -> None:
     """A reviewed document may hold more operations than others."""
     text = many(limits.MAX_OPERATIONS + 1, "query Q% { numbers }")
-    assert len(DEVELOPMENT.registered(text, "a1").operations) == limits.MAX_OPERATIONS + 1
+    assert len(DEVELOPMENT.registered(text, "a1", trees()).operations) == limits.MAX_OPERATIONS + 1
 
 
 def many(count: int, text: str) -> str:
@@ -255,7 +259,7 @@ def test_overlap_work_is_bounded() -> None:
     text = "{ " + "numbers " * 300 + "}"
     assert OVERLAP_BUDGET < 300 * 299
     assert refusal(text).errors[0]["message"] == TOO_ENTANGLED
-    assert DEVELOPMENT.registered(text, "a1").registered
+    assert DEVELOPMENT.registered(text, "a1", trees()).registered
 
 
 def test_large_list_is_served() -> None:
@@ -268,12 +272,12 @@ def test_registered_documents_know_no_limits() -> None:
     """A reviewed document may be larger than any limit, but for nesting that endangers us."""
     tight = preparer(max_tokens=1, max_depth=1, max_aliases=1, max_cost=1)
     assert isinstance(refusal(HOME, tight), ValidationFailed)
-    document = tight.registered(HOME, "home@7")
+    document = tight.registered(HOME, "home@7", trees())
     assert document.registered
     assert document.operations["Home"].document_id == "home@7"
     deep = "{ home" * limits.MAX_NESTING + "{ viewer { id } }" + "}" * limits.MAX_NESTING
     with pytest.raises(ValidationFailed, match="nests"):
-        tight.registered(deep, "deep")
+        tight.registered(deep, "deep", trees())
 
 
 TOKENS = [
@@ -313,7 +317,7 @@ def test_any_text_is_prepared_or_refused(text: str, development: bool) -> None:
     for registered in (False, True):
         try:
             if registered:
-                document = using.registered(text, "a1")
+                document = using.registered(text, "a1", trees())
             else:
                 document = using.unregistered(text, using.parse(text, 2_000))
         except (ParseFailed, ValidationFailed) as refused:

@@ -290,7 +290,9 @@ def test_uvicorn_is_as_expected() -> None:
     received = inspect.getsource(HttpToolsProtocol.data_received)
     assert received.index("HttpParserError") < received.index("send_400_response")
     assert "self.url += url" in inspect.getsource(HttpToolsProtocol.on_url)
-    assert "self.headers.append" in inspect.getsource(HttpToolsProtocol.on_header)
+    on_header = inspect.getsource(HttpToolsProtocol.on_header)
+    for part in ("name = name.lower()", 'b"expect"', "self.headers.append((name, value))"):
+        assert part in on_header
     for name in ("url", "cycle", "pipeline", "parser", "loop", "logger", "server_state"):
         assert f"self.{name}" in source
     cycle = inspect.getsource(RequestResponseCycle)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bff.edge import strict_json
 from bff.edge.strict_json import parse
 from bff.errors import BadRequest
 
@@ -129,6 +130,37 @@ def test_repeated_keys_shown_bounded() -> None:
 def test_plain_json_is_read(text: bytes, value: Any) -> None:
     """JSON without doubt is read as it stands; brackets and digits inside strings are text."""
     assert read(text) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"query":"{ a }","variables":{"first":20,"after":null},"list":[1,-2.5,true]}',
+        b'{"query": "{ a : b }", "variables": {"at": "10:30", "big": 9007199254740991}}',
+        r'{"name":"Zoë \\ \" 🏃"}'.encode(),
+    ],
+)
+def test_plain_json_is_read_once(text: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text as clients write it, with spaces or without, is not read a second time in search of
+    what could be wrong with it."""
+    monkeypatch.setattr(strict_json, "_decoded", None)
+    assert read(text) == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"a b": 1, "ab": 2, "a b": 3}',
+        b'{"a": 1 , "b" : 2, "a" :1}',
+        b'{"x": {"a": 1, "a": 1}, "y": "\\"a\\": 1"}',
+        b'{"a": [18446744073709551615]}',
+        b'{"a": [-9223372036854775809]}',
+    ],
+)
+def test_spaces_hide_nothing(text: bytes) -> None:
+    """Equal keys and long integers are found wherever spaces stand."""
+    with pytest.raises(BadRequest):
+        read(text)
 
 
 def test_integers_stay_integers() -> None:

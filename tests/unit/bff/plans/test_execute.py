@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
@@ -11,11 +13,12 @@ from uuid import UUID
 
 import pytest
 import strawberry
-from graphql import ExecutionResult, GraphQLSchema, OperationDefinitionNode, parse
+from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode, parse
 
 from bff.context import Context
 from bff.errors import BadVariables, NotFound
-from bff.plans.execute import MAX_VARIABLE_ERRORS, Executor, graphql_schema
+from bff.plans.execute import Executed, Executor, Mode, graphql_schema
+from bff.plans.variables import MAX_VARIABLE_ERRORS
 
 RAN: list[str] = []
 
@@ -80,13 +83,24 @@ class Query:
 SCHEMA = strawberry.Schema(Query)
 
 
-def executor(hide_suggestions: bool = False) -> Executor:
-    return Executor(graphql_schema(SCHEMA), hide_suggestions)
+@dataclass(frozen=True)
+class Prepared:
+    """A registered operation of a text."""
+
+    document: DocumentNode
+    definition: OperationDefinitionNode
+    registered: bool = True
+    document_hash: str = "0" * 64
+
+    @property
+    def name(self) -> str | None:
+        return self.definition.name.value if self.definition.name else None
+
+    def parsed(self) -> tuple[DocumentNode, OperationDefinitionNode]:
+        return self.document, self.definition
 
 
-async def run(
-    text: str, variables: dict[str, Any] | None = None, name: str | None = None, **options: Any
-) -> ExecutionResult:
+def prepared(text: str, name: str | None = None, registered: bool = True) -> Prepared:
     document = parse(text)
     operations = [
         node for node in document.definitions if isinstance(node, OperationDefinitionNode)
@@ -94,9 +108,35 @@ async def run(
     chosen = next(
         node for node in operations if name is None or (node.name and node.name.value == name)
     )
+    return Prepared(document, chosen, registered)
+
+
+MODE: list[Mode] = []
+
+
+@pytest.fixture(params=["compiled", "generic"], autouse=True)
+def _mode(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Everything here holds whichever way an operation is executed."""
+    MODE[:] = [request.param]
+    yield
+    MODE.clear()
+
+
+def executor(hide_suggestions: bool = False) -> Executor:
+    return Executor(graphql_schema(SCHEMA), hide_suggestions, MODE[0])
+
+
+async def run(
+    text: str, variables: dict[str, Any] | None = None, name: str | None = None, **options: Any
+) -> Executed:
+    operation = prepared(text, name)
+    made = executor(**options)
+    if MODE[0] == "compiled":
+        made.compile(operation, variables or {})
     RAN.clear()
-    context = cast("Context", None)
-    return await executor(**options).execute(document, chosen, variables or {}, context)
+    result = await made.execute(operation, variables or {}, cast("Context", None))
+    assert result.plan.startswith(MODE[0])
+    return result
 
 
 def test_graphql_schema_is_the_one_behind() -> None:
@@ -107,7 +147,7 @@ def test_graphql_schema_is_the_one_behind() -> None:
 async def test_plain_fields_are_answered() -> None:
     """An operation without anything asynchronous is answered like any other."""
     result = await run("{ add(a: 1) }")
-    assert (result.data, result.errors) == ({"add": 2}, None)
+    assert (result.data, result.errors) == ({"add": 2}, [])
 
 
 async def test_variables_are_coerced() -> None:

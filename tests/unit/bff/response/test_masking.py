@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -27,7 +29,16 @@ from tests.unit.bff.upstreams.fakes import sample
 SCHEMA = build_schema("type Query { a: String, b: String!, list: [String] }")
 
 
-def raising(error: Exception, text: str = "{\n  a\n}") -> ExecutionResult:
+@dataclass(frozen=True)
+class Ran:
+    """What execution brought."""
+
+    data: dict[str, Any] | None
+    errors: Sequence[GraphQLError] = ()
+    plan: str = "compiled"
+
+
+def raising(error: Exception, text: str = "{\n  a\n}") -> Ran:
     """What graphql-core makes of an exception in a resolver."""
 
     def resolve(*_: Any) -> str:
@@ -35,7 +46,7 @@ def raising(error: Exception, text: str = "{\n  a\n}") -> ExecutionResult:
 
     result = execute(SCHEMA, parse(text), {"a": resolve, "b": resolve})
     assert isinstance(result, ExecutionResult)
-    return result
+    return Ran(result.data, result.errors or ())
 
 
 def entry(error: Exception) -> dict[str, Any]:
@@ -121,7 +132,7 @@ def test_known_errors_are_not_logged_again() -> None:
 
 def test_public_answer_is_public() -> None:
     """An answer proven to be everybody's may be cached for everybody."""
-    envelope = shape(ExecutionResult({"a": 1}), "request-1", True, None)
+    envelope = shape(Ran({"a": 1}), "request-1", True, None)
     assert envelope.cache == "public"
     assert envelope.body() == {"data": {"a": 1}}
 
@@ -136,7 +147,7 @@ def test_failed_answer_is_never_public(error: Exception) -> None:
 
 def test_other_answers_are_private() -> None:
     """Without the proof an answer is the viewer's."""
-    assert shape(ExecutionResult({"a": 1}), "request-1", False, None).cache == "private"
+    assert shape(Ran({"a": 1}), "request-1", False, None).cache == "private"
 
 
 def test_lost_data_is_still_executed() -> None:
@@ -150,11 +161,17 @@ def test_calls_are_shown_to_developers() -> None:
     calls = CallLog()
     for service in ("content", "accounts", "content"):
         calls.add(service)
-    envelope = shape(ExecutionResult({"a": 1}), "request-1", False, calls)
+    calls.joins, calls.late = 5, 1
+    envelope = shape(Ran({"a": 1}), "request-1", False, calls)
     shown = envelope.body()["extensions"]
     upstream = shown["upstream"]
-    assert (upstream["calls"], upstream["byService"]) == (3, {"content": 2, "accounts": 1})
-    assert shown["plan"] == "generic"
+    assert upstream == {
+        "calls": 3,
+        "late": 1,
+        "joins": 5,
+        "byService": {"content": 2, "accounts": 1},
+    }
+    assert shown["plan"] == "compiled"
 
 
 def test_fault_of_ours_says_only_internal() -> None:

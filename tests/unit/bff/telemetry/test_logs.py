@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 PROGRAM = """
@@ -28,6 +29,21 @@ try:
     fail("hunter2" * 3)
 except ValueError as error:
     log.error("field_failed", exc_info=error)
+"""
+
+
+FULL = """
+import os
+import sys
+from bff.telemetry import logs
+
+logs.configure("info", "bff-ios")
+log = logs.logger("bff.test")
+for number in range(3):
+    log.info("answered", number=number)
+sys.stderr.write("still here")
+sys.stderr.flush()
+os._exit(0)
 """
 
 
@@ -57,3 +73,11 @@ def test_every_line_is_json() -> None:
     assert found[0]["note"] == 'quote " and\nline'
     assert "ValueError: broken" in found[3]["exception"]
     assert "hunter2" not in json.dumps(found)
+
+
+def test_full_disk_costs_lines_alone() -> None:
+    """Where a line cannot be written it is lost, and whoever wrote it goes on."""
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-c", FULL]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "still here")

@@ -62,6 +62,20 @@ def test_answers_are_counted_by_screen() -> None:
     assert sample(metrics, "facet_request_seconds_sum", platform="ios", screen="home") == 0.2
 
 
+def test_found_series_are_the_same() -> None:
+    """A series found once is the one counted in ever after, release names moved or not, and there
+    are no more of them than label values."""
+    metrics = Metrics("ios")
+    metrics.live(["7.3.0+1"])
+    for _ in range(3):
+        answered(metrics, "7.3.0")
+    metrics.live(["7.3.0+1", "7.3.0+2"])
+    answered(metrics, "7.3.0", *(f"0.0.{number}" for number in range(500)))
+    assert by_release(metrics) == {"7.3.0+1": 3, "7.3.0+2": 1, "other": 500}
+    assert len(metrics._by_release_answered) == 3
+    assert len(metrics._answered) == 1
+
+
 def test_platforms_do_not_share() -> None:
     """Each process has a registry of its own."""
     first, second = Metrics("ios"), Metrics("web")

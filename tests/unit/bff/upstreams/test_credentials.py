@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from cachetools import TTLCache
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
+from msgspec.structs import replace
 
 from bff.errors import ConfigError
 from bff.request import ClientIdentity

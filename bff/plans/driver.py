@@ -1,0 +1,267 @@
+"""Waits for what a run still needs, in the request's own task: one wake-up a loop turn.
+
+Every answer that is there is put in its place before anything new is started, so that all keys one
+turn brings leave together. Only tasks made here are ever cancelled: others' futures are shared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import AbstractEventLoop, Future
+from collections.abc import Awaitable, Sequence
+from typing import Any, Protocol
+
+from bff.plans.places import Place, is_under
+from bff.plans.run import Pending, Run
+from bff.plans.waves import OpenWave, Slot, close_finished, join_budget
+
+
+class ListLoader(Protocol):
+    """What a wave needs of a loader."""
+
+    def load_all(self, keys: Sequence[Any]) -> Awaitable[list[Any]]:
+        """One answer a key, in order: a record, None, or the error of that key."""
+
+
+class WaveContext(Protocol):
+    """What waves need of a request's context."""
+
+    def loader(self, kind: Any) -> ListLoader: ...
+
+    def remaining(self) -> float:
+        """Seconds left to the request's deadline."""
+
+    def call_was_late(self) -> None: ...
+
+
+class Driver:
+    """Drives one group of a run to its end."""
+
+    __slots__ = ("_flying", "_loop", "_ready", "_run", "_waker", "_waves")
+
+    def __init__(self, run: Run, group: int) -> None:
+        self._run = run
+        self._waves = [wave for wave in run.waves if wave.plan.group == group]
+        self._loop: AbstractEventLoop = asyncio.get_running_loop()
+        # What is awaited, with who waits for it: values of resolvers, or the slots of a wave.
+        self._flying: dict[Future[Any], list[Pending] | _Call] = {}
+        self._ready: list[Future[Any]] = []
+        self._waker: Future[None] | None = None
+        run.cancel_under = self._cancel_under
+
+    async def finish(self) -> None:
+        """Everything of this group is in the answer when this returns. Raises RootNulled."""
+        try:
+            await self._lone()
+            self._launch()
+            while self._flying:
+                if not self._ready and not self._overdue():
+                    await self._wake_up()
+                ready, self._ready = self._ready, []
+                for future in ready:
+                    self._settle(future)
+                self._launch()
+        except BaseException:
+            await self._abandon()
+            raise
+        finally:
+            # Run and driver know each other: whatever they hold would wait for the collector.
+            self._run.cancel_under = None
+            for wave in self._waves:
+                wave.stop_timer()
+
+    async def _lone(self) -> None:
+        """A single awaited value needs no task, as long as no wave is open beside it."""
+        run = self._run
+        while len(run.pending) == 1 and not any(wave.keys for wave in self._waves):
+            pending = run.pending.pop()
+            try:
+                value = await pending.awaitable
+            except (Exception, asyncio.CancelledError) as error:
+                task = asyncio.current_task()
+                if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
+                    raise  # it is we who are cancelled, not what we wait for
+                run.bubble(pending.place, _shown(error), pending)
+            else:
+                self._put(pending, value)
+            run.release(pending)
+
+    async def _wake_up(self) -> None:
+        self._waker = self._loop.create_future()
+        await self._waker
+        self._waker = None
+
+    def _wake(self) -> None:
+        waker = self._waker
+        if waker is not None and not waker.done():
+            waker.set_result(None)
+
+    def _landed(self, future: Future[Any]) -> None:
+        self._ready.append(future)
+        self._wake()
+
+    # What leaves.
+
+    def _launch(self) -> None:
+        run = self._run
+        while run.pending:
+            pending, run.pending = run.pending, []
+            for one in pending:
+                self._await(one)
+        close_finished(self._waves, run.waves)
+        for wave in self._waves:
+            if wave.may_leave:
+                self._send(wave)
+            elif wave.keys and wave.timer is None:
+                self._patience(wave)
+        if not self._flying:
+            self._send_the_rest()
+
+    def _await(self, pending: Pending) -> None:
+        """One task a coroutine; a future somebody shares is waited for once."""
+        future = pending.future = asyncio.ensure_future(pending.awaitable, loop=self._loop)
+        waiting = self._flying.get(future)
+        if isinstance(waiting, list):
+            waiting.append(pending)
+            return
+        self._flying[future] = [pending]
+        future.add_done_callback(self._landed)
+
+    def _send_the_rest(self) -> None:
+        """Nothing is under way that could bring a key: whatever was counted, none may be lost."""
+        for wave in self._waves:
+            if wave.keys:
+                self._send(wave)
+
+    def _patience(self, wave: OpenWave) -> None:
+        """The first key is there and feeders are not: wait for them, but not too long."""
+        left = self._run.context.remaining()
+        budget = join_budget(left, wave.plan.calls_left)
+        wave.timer = self._loop.call_later(budget, self._join_is_over, wave)
+
+    def _join_is_over(self, wave: OpenWave) -> None:
+        wave.timer = None
+        wave.overdue = True
+        self._wake()
+
+    def _overdue(self) -> bool:
+        return any(wave.overdue and wave.keys for wave in self._waves)
+
+    def _send(self, wave: OpenWave) -> None:
+        keys, late = wave.take()
+        context: WaveContext = self._run.context
+        if late:
+            context.call_was_late()
+        loader = context.loader(wave.plan.loader)
+        task = self._loop.create_task(_loaded(loader, list(keys)))
+        self._flying[task] = _Call(wave, keys)
+        task.add_done_callback(self._landed)
+
+    # What comes back.
+
+    def _settle(self, future: Future[Any]) -> None:
+        waiting = self._flying.pop(future, None)
+        if waiting is None:
+            return  # given up in the meantime
+        if isinstance(waiting, _Call):
+            waiting.wave.in_flight -= 1
+            self._fill(waiting, future)
+            return
+        for pending in waiting:
+            try:
+                value = future.result()
+            except (Exception, asyncio.CancelledError) as error:
+                self._run.bubble(pending.place, _shown(error), pending)
+            else:
+                self._put(pending, value)
+            self._run.release(pending)
+
+    def _put(self, pending: Pending, value: Any) -> None:
+        run = self._run
+        try:
+            if pending.settle is not None:
+                value = pending.settle(value, pending.place, run)
+            pending.container[pending.key] = value
+            if type(value) is Pending:
+                value.container, value.key = pending.container, pending.key
+        except Exception as error:
+            run.bubble(pending.place, error, pending)
+
+    def _fill(self, call: _Call, future: Future[Any]) -> None:
+        """Every slot gets the value of its key's record, or that key's error."""
+        run = self._run
+        try:
+            answers = future.result()
+        except (Exception, asyncio.CancelledError) as error:
+            answers = [_shown(error)] * len(call.keys)
+        nulled = run.nulled
+        for slots, answer in zip(call.keys.values(), answers, strict=True):
+            failed = isinstance(answer, Exception)
+            for container, slot, settle, place in slots:
+                if nulled and run.is_nulled(place):
+                    continue
+                if failed:
+                    run.bubble(place, answer)
+                    continue
+                try:
+                    value = container[slot] = settle(answer, place, run)
+                    if type(value) is Pending:
+                        value.container, value.key = container, slot
+                except Exception as error:
+                    run.bubble(place, error)
+
+    # What is given up.
+
+    def _cancel_under(self, place: Place) -> None:
+        for future, waiting in list(self._flying.items()):
+            if isinstance(waiting, _Call):
+                continue  # its answer finds its places gone
+            kept = [one for one in waiting if not is_under(one.place, place)]
+            if len(kept) == len(waiting):
+                continue
+            for one in waiting:
+                if one not in kept:
+                    self._run.release(one)
+            if kept:
+                self._flying[future] = kept
+                continue
+            del self._flying[future]
+            future.remove_done_callback(self._landed)
+            if all(one.awaitable is not future for one in waiting):
+                future.cancel()
+
+    async def _abandon(self) -> None:
+        """The run ends early: nothing of ours may go on alone."""
+        mine = []
+        for future, waiting in self._flying.items():
+            future.remove_done_callback(self._landed)
+            foreign = not isinstance(waiting, _Call) and any(
+                one.awaitable is future for one in waiting
+            )
+            if not foreign and not future.done():
+                future.cancel()
+                mine.append(future)
+        self._flying.clear()
+        if mine:
+            await asyncio.gather(*mine, return_exceptions=True)
+
+
+class _Call:
+    """A wave's call that is under way, and the slots its answer goes to."""
+
+    __slots__ = ("keys", "wave")
+
+    def __init__(self, wave: OpenWave, keys: dict[Any, list[Slot]]) -> None:
+        self.wave = wave
+        self.keys = keys
+
+
+async def _loaded(loader: ListLoader, keys: list[Any]) -> list[Any]:
+    return await loader.load_all(keys)
+
+
+def _shown(error: BaseException) -> Exception:
+    """A load that was cancelled by others is a failure of that load only."""
+    if isinstance(error, Exception):
+        return error
+    return RuntimeError("the load was cancelled")

@@ -1,0 +1,1 @@
+"""The home screen side by side: our gateway and its peers over the same upstream answers."""

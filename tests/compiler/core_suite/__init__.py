@@ -1,0 +1,1 @@
+"""graphql-core's own tests, run against compiled plans."""

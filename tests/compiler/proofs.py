@@ -1,0 +1,116 @@
+"""The proofs of this folder in short form, for a gate that asks whether they catch a bug.
+
+Each tells in a sentence what is wrong, or None. They look at whatever compiler is loaded now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from importlib import import_module
+from itertools import product
+from typing import Any
+
+from tests.compiler.fuzz.runs import fuzz
+from tests.compiler.leaf_table import differences
+from tests.compiler.leaves import LEAVES
+from tests.compiler.subject import Subject
+
+TABLE_LEAVES = ("Int", "Float", "String", "Boolean", "ID", "own Odd", "own Colour")
+ENUMS = ("own Strict", "own LevelMember", "strawberry Level", "strawberry Date")
+TABLE_KINDS = ("attribute", "resolver", "awaitable")
+FUZZ_RUNS = 500
+PLATFORM_SEEDS = 15
+PATIENCE_S = 5.0
+
+
+async def table() -> str | None:
+    """The table of leaf values."""
+    executor = Subject().executor
+    for leaf, kind in product((*TABLE_LEAVES, *ENUMS), TABLE_KINDS):
+        found = await differences(executor, LEAVES[leaf], kind)
+        if found:
+            return found[0]
+    return None
+
+
+async def random_operations() -> str | None:
+    """The fuzz."""
+    tally = await fuzz(Subject().executor, 1, FUZZ_RUNS, stop_at=1)
+    return str(tally.wrong[0]) if tally.wrong else None
+
+
+async def directed() -> str | None:
+    """One small case for each thing that goes wrong first."""
+    return await _tests_of("tests.compiler.test_directed")
+
+
+async def waves() -> str | None:
+    """What leaves together, what waits for whom, and how long."""
+    return await _tests_of("tests.unit.bff.plans.test_waves")
+
+
+async def platforms() -> str | None:
+    """Random operations on a platform's own schema, over its loaders."""
+    module = import_module("tests.compiler.platforms")
+    platform = module.Platform("ios")
+    for seed in range(1, PLATFORM_SEEDS):
+        for asked in platform.operations(seed, 2):
+            found = await platform.differs(asked, seed, Counter[str]())
+            if found is not None:
+                return str(found)
+    return None
+
+
+PROOFS: dict[str, Callable[[], Awaitable[str | None]]] = {
+    "table": table,
+    "directed": directed,
+    "fuzz": random_operations,
+    "waves": waves,
+    "platforms": platforms,
+}
+
+
+async def caught(first: str) -> str | None:
+    """What the first proof says that says anything; it begins with the one named."""
+    for name in sorted(PROOFS, key=lambda name: name != first):
+        try:
+            found = await PROOFS[name]()
+        except Exception as problem:
+            found = f"{type(problem).__name__}: {problem}"
+        if found is not None:
+            return f"{name}: {found}"
+    return None
+
+
+async def _tests_of(module: str) -> str | None:
+    """The asynchronous tests of a module that need no fixture."""
+    for name, test in inspect.getmembers(import_module(module), inspect.iscoroutinefunction):
+        if not name.startswith("test_"):
+            continue
+        for arguments in _cases(test):
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    await test(**arguments)
+            except Exception as problem:
+                return f"{name}({arguments or ''}): {type(problem).__name__}: {problem}"
+    return None
+
+
+def _cases(test: Callable[..., Any]) -> Iterator[dict[str, Any]]:
+    """The arguments a test is called with."""
+    marks = [mark for mark in getattr(test, "pytestmark", ()) if mark.name == "parametrize"]
+    columns = [list(_column(*mark.args)) for mark in marks]
+    for row in product(*columns):
+        arguments = {name: value for one in row for name, value in one.items()}
+        if arguments.keys() == inspect.signature(test).parameters.keys():
+            yield arguments
+
+
+def _column(names: str | tuple[str, ...], values: Any) -> Iterator[dict[str, Any]]:
+    several = [name.strip() for name in names.split(",")] if isinstance(names, str) else names
+    for value in values:
+        row = getattr(value, "values", value)
+        yield dict(zip(several, row if len(several) > 1 else (row,), strict=True))

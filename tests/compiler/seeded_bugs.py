@@ -1,0 +1,162 @@
+"""Bugs that a compiler of operations is likely to have; every one must be caught by a proof.
+
+Each is a small change to the compiler's text. Proofs that catch all of them prove something; a bug
+whose place is not found any more is written anew with the change that moved it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.compiler.planting import Change
+
+
+@dataclass(frozen=True)
+class Bug:
+    """`by` names the proof that is asked first; any may catch it."""
+
+    name: str
+    by: str
+    changes: tuple[Change, ...]
+
+
+def bug(name: str, by: str, *changes: tuple[str, str, str]) -> Bug:
+    return Bug(name, by, tuple(Change(*one) for one in changes))
+
+
+INT = "type($) is int and -2147483648 <= $ <= 2147483647"
+FLOAT = "type($) is float and $ - $ == 0.0"
+COERCED = "({found} := {coerced}($)) is not None"
+
+VALUES = (
+    bug("bool as Int", "table", ("leaves.py", INT, INT.replace("type($) is int", "$ in (0, 1)"))),
+    bug("no range of Int", "table", ("leaves.py", INT, "type($) is int")),
+    bug("not a number", "table", ("leaves.py", FLOAT, "type($) is float")),
+    bug("infinity", "table", ("leaves.py", FLOAT, "type($) is float and $ == $")),
+    bug(
+        "enum by equality",
+        "table",
+        ("leaves.py", "{(type(raw), raw): name for", "{raw: name for"),
+        ("leaves.py", "frozenset(kind for kind, _ in names)", "(str, int)"),
+        ("leaves.py", "type($) in {known}_classes", "isinstance($, {known}_classes)"),
+        ("leaves.py", ".get((type($), $))", ".get($)"),
+    ),
+    bug(
+        "null from a scalar's coercion",
+        "table",
+        ("leaves.py", COERCED, "({found} := {coerced}($)) is not {coerced}"),
+    ),
+    bug(
+        "undefined as a value",
+        "table",
+        ("complete.py", "found = None if value is None or value is Undefined else", "found ="),
+    ),
+)
+
+SOURCES = (
+    bug(
+        "is_type_of not asked",
+        "directed",
+        ("complete.py", "    is_type_of = declared.is_type_of\n", "    is_type_of = None\n"),
+    ),
+    bug(
+        "class learnt in spite of is_type_of",
+        "directed",
+        ("complete.py", "teachable = asks_class_only(is_type_of)", "teachable = True"),
+        ("complete.py", "is_plain if is_type_of is None else is_record", "is_plain"),
+    ),
+    bug(
+        "abstract type kept for a class",
+        "directed",
+        ("compiler.py", "teachable = decides_by_class(declared, types)", "teachable = True"),
+        ("complete.py", "len(self.learnt) < MAX_LEARNT and is_record(value)", "is_plain(value)"),
+    ),
+    bug(
+        "function of a source not called",
+        "directed",
+        ("source.py", 'if one.access.kind != "default":', "if True:"),
+    ),
+    bug(
+        "awaitable item not awaited",
+        "directed",
+        ("source.py", "if type(x) is Pending: x.container = items; x.key = i", "pass"),
+    ),
+    bug(
+        "arguments of another alias",
+        "fuzz",
+        ("run.py", "known = self._arguments.get(field)", "known = self._arguments.get(field.name)"),
+        ("run.py", "self._arguments[field] = known", "self._arguments[field.name] = known"),
+    ),
+)
+
+ANSWERS = (
+    bug(
+        "outcome of @skip ignored",
+        "directed",
+        (
+            "store.py",
+            "return tuple(coerced.get(name, Undefined) for name in self.deciding)",
+            "return ()",
+        ),
+    ),
+    bug(
+        "order of keys lost",
+        "directed",
+        (
+            "source.py",
+            'items = ", ".join(f"{one.key!r}: {one.constant or one.slot}" for one in fields)',
+            'items = ", ".join(sorted(f"{one.key!r}: {one.constant or one.slot}" for one in fields))',
+        ),
+    ),
+    bug("fields not merged", "fuzz", ("compiler.py", "plan.details,\n", "plan.details[:1],\n")),
+    bug("path without its order", "directed", ("places.py", "    keys.reverse()\n", "")),
+    bug(
+        "index of an item", "directed", ("source.py", "i = 0; it = iter(v)", "i = 1; it = iter(v)")
+    ),
+    bug(
+        "null in a strict list",
+        "directed",
+        ("compiler.py", "strict = isinstance(declared.of_type, GraphQLNonNull)", "strict = False"),
+    ),
+    bug(
+        "null that must not be",
+        "fuzz",
+        ("run.py", "        if field.non_null:\n            raise located\n", ""),
+    ),
+    bug(
+        "mutation fields at once",
+        "directed",
+        (
+            "perform.py",
+            "        if run.pending or any(wave.keys for wave in run.waves):\n            return",
+            "        if group == len(plan.roots) - 1 and run.pending:\n            return",
+        ),
+    ),
+    bug(
+        "others' futures cancelled",
+        "directed",
+        ("driver.py", "if all(one.awaitable is not future for one in waiting):", "if True:"),
+    ),
+)
+
+BATCHES = (
+    bug(
+        "feeder dropped",
+        "waves",
+        ("compiler.py", "for feeder in wave.feeders}))", "for feeder in wave.feeders if False}))"),
+    ),
+    bug(
+        "join budget ignored",
+        "waves",
+        ("driver.py", "wave.overdue = True", "wave.overdue = False"),
+    ),
+    bug("late keys not told", "waves", ("driver.py", "        if late:\n", "        if False:\n")),
+    bug("end of a feeder not told", "waves", ("waves.py", "wave.done = True\n", "continue\n")),
+    bug(
+        "second place of a key lost",
+        "waves",
+        ("run.py", "slots.append((container, slot, settle, place))", "pass"),
+    ),
+)
+
+BUGS = (*VALUES, *SOURCES, *ANSWERS, *BATCHES)

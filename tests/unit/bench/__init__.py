@@ -1,0 +1,1 @@
+"""The bench's own arithmetic and protocols; no timing is asserted here."""
