@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -45,6 +45,7 @@ from bff.upstreams.credentials import read_signer
 from bff.upstreams.transport import Transport, make_transport
 
 FIRST_POLL_PAUSE_S = 0.2
+STOP_PAUSE_S = 0.1
 # Of calls no request waits for; a service's own time limit is shorter.
 BACKGROUND_DEADLINE_MS = 60_000
 
@@ -86,10 +87,7 @@ class Gateway:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            # However they ended, what they used must be closed.
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await stopped(tasks)
             await self.apq_tier.close()
             await self.pipeline.services.transport.close()
             self.pipeline.services.tracing.close()
@@ -104,6 +102,20 @@ class Gateway:
         while True:
             await self.keys.refresh(self.caller())
             await asyncio.sleep(every if self.keys.known else FIRST_POLL_PAUSE_S)
+
+
+async def stopped(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait for their end, however they end: what they used is closed next.
+
+    An answer that comes in the moment of a cancel is given in its place (pyreqwest): such a task
+    would go on for ever, so it is told again.
+    """
+    waiting = set(tasks)
+    while waiting:
+        for task in waiting:
+            task.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=STOP_PAUSE_S)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _not_told() -> None:

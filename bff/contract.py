@@ -89,7 +89,7 @@ def batch_field(
 
     `key` is an attribute of the record, or a function whose first parameter is the record, whose
     `info` parameter (optional) is the Strawberry info, and whose other parameters are the field's
-    GraphQL arguments. A list of keys makes a list field, one null per record not found.
+    GraphQL arguments. A list of keys makes a list field, null for a key that is None or not found.
     """
     reader = _AttributeKey(key) if isinstance(key, str) else key
     parameters = _parameters(reader)
@@ -147,7 +147,7 @@ def _resolver(declared: BatchField, parameters: list[inspect.Parameter]) -> Call
             return None
         context = cast("LoadingContext", info.context)
         if isinstance(found, list):
-            return [context.load(declared.loader, one) for one in found]
+            return [None if one is None else context.load(declared.loader, one) for one in found]
         return context.load(declared.loader, found)
 
     shown = [parameters[0].replace(name="root", annotation=inspect.Parameter.empty)]

@@ -31,6 +31,11 @@ class Application(Starlette):
             if not route.param_convertors and route.methods is None
         }
 
+        self._way_in = self.build_middleware_stack()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._way_in(scope, receive, send)
+
     def build_middleware_stack(self) -> ASGIApp:
         app: ASGIApp = self._dispatch
         for kind, args, named in reversed(self.user_middleware):

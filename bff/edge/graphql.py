@@ -54,7 +54,11 @@ class OperationEndpoint(Endpoint):
             allow = ", ".join(self.methods).encode()
             return self._framer.one(refusal(error), head, allow=allow)
         exchange = self._pipeline.open(arrived)
-        answer = await self._answered(exchange, asked, head)
+        if asked.batch:
+            members = (_in_place(exchange, member, head) for member in asked.members)
+            answer = self._framer.many(await asyncio.gather(*members), head)
+        else:
+            answer = self._framer.one(await exchange.answer(asked.only), head)
         answer.operations = len(asked.members)
         answer.upstream_calls = exchange.upstream_calls
         answer.client = arrived.client
@@ -72,37 +76,11 @@ class OperationEndpoint(Endpoint):
         if self._edge.cookie_credential:
             check_preflight(head)
 
-    async def _answered(self, exchange: Exchange, asked: Asked, head: Head) -> Answer:
-        if asked.batch:
-            members = (_in_place(exchange, member, head) for member in asked.members)
-            return self._framer.many(await asyncio.gather(*members), head)
-        (only,) = asked.members
-        if not isinstance(only, OperationRequest):
-            return self._framer.one(refusal(only), head)
-        return self._framer.one(await exchange.answer(only), head)
-
 
 class GraphqlEndpoint(OperationEndpoint):
-    """POST and GET /graphql; with `ide`, HTML, also a page for a browser that asks nothing yet."""
+    """POST and GET /graphql."""
 
     methods = ("GET", "HEAD", "POST")
-
-    def __init__(
-        self,
-        route: str,
-        pipeline: Pipeline,
-        settings: Settings,
-        telemetry: EdgeTelemetry | None,
-        *,
-        ide: str | None = None,
-    ) -> None:
-        super().__init__(route, pipeline, settings, telemetry)
-        self._ide = None if ide is None else ide.encode()
-
-    async def answer(self, head: Head, receive: Receive) -> Answer:
-        if self._ide is not None and _opens_ide(head):
-            return html_answer(self._ide)
-        return await super().answer(head, receive)
 
     async def _asked(self, head: Head, receive: Receive) -> Asked:
         if head.safe:
@@ -112,11 +90,32 @@ class GraphqlEndpoint(OperationEndpoint):
                 max_bytes=self._edge.max_body_bytes,
                 max_depth=self._edge.max_json_depth,
             )
-            return Asked([only], batch=False)
+            return Asked.alone(only)
         check_media_type(head.headers)
         body = await read_body(head.headers, receive, self._edge.max_body_bytes)
         value = strict_json.parse(body, where="the body", max_depth=self._edge.max_json_depth)
         return params.from_json(value, max_batch_size=self._edge.max_batch_size)
+
+
+class IdeEndpoint(GraphqlEndpoint):
+    """The same, with a page (`ide`, HTML) for a browser that asks nothing yet; for developers."""
+
+    def __init__(
+        self,
+        route: str,
+        pipeline: Pipeline,
+        settings: Settings,
+        telemetry: EdgeTelemetry | None,
+        *,
+        ide: str,
+    ) -> None:
+        super().__init__(route, pipeline, settings, telemetry)
+        self._ide = ide.encode()
+
+    async def answer(self, head: Head, receive: Receive) -> Answer:
+        if _opens_ide(head):
+            return html_answer(self._ide)
+        return await super().answer(head, receive)
 
 
 class DocumentEndpoint(OperationEndpoint):
@@ -131,7 +130,7 @@ class DocumentEndpoint(OperationEndpoint):
             max_bytes=self._edge.max_body_bytes,
             max_depth=self._edge.max_json_depth,
         )
-        return Asked([only], batch=False)
+        return Asked.alone(only)
 
 
 def _opens_ide(head: Head) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qsl
 
 from bff.documents.document_id import find_document_id
@@ -22,6 +22,15 @@ class Asked(NamedTuple):
     members: list[OperationRequest | RequestError]
     batch: bool
 
+    @property
+    def only(self) -> OperationRequest:
+        """The operation of what is no batch."""
+        return cast("OperationRequest", self.members[0])
+
+    @classmethod
+    def alone(cls, operation: OperationRequest) -> Asked:
+        return cls([operation], batch=False)
+
 
 def from_json(value: Any, *, max_batch_size: int) -> Asked:
     """The operations of a POST body: an object, or an array as Apollo Kotlin batches them.
@@ -30,7 +39,7 @@ def from_json(value: Any, *, max_batch_size: int) -> Asked:
     longer than `max_batch_size`.
     """
     if not isinstance(value, list):
-        return Asked([_operation(value)], batch=False)
+        return Asked.alone(_operation(value))
     if not 1 <= len(value) <= max_batch_size:
         raise BadRequest(
             f"the body is an array of {len(value)} operations; send 1 to {max_batch_size}"

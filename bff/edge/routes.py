@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from starlette.routing import Route
 
 from bff.config import Settings
-from bff.edge.graphql import DocumentEndpoint, GraphqlEndpoint
+from bff.edge.graphql import DocumentEndpoint, GraphqlEndpoint, IdeEndpoint
 from bff.edge.health import Metrics, Probe, Readiness, UnknownPath
 from bff.edge.interfaces import EdgeTelemetry, Pipeline, Ready
 
@@ -28,8 +28,10 @@ def routes(
     process is about to stop. The list ends with a catch-all 404: put routes of other rooms (such
     as WebSocket ones) before it or keep to another scope type.
     """
-    graphql = GraphqlEndpoint(
-        "graphql", pipeline, settings, telemetry, ide=_ide() if settings.development else None
+    graphql = (
+        IdeEndpoint("graphql", pipeline, settings, telemetry, ide=_ide())
+        if settings.development
+        else GraphqlEndpoint("graphql", pipeline, settings, telemetry)
     )
     return [
         Route("/graphql", graphql),

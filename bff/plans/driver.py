@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import AbstractEventLoop, Future
-from collections.abc import Awaitable, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol
 
 from bff.plans.places import Place, is_under
@@ -19,7 +19,7 @@ from bff.plans.waves import OpenWave, Slot, close_finished, join_budget
 class ListLoader(Protocol):
     """What a wave needs of a loader."""
 
-    def load_all(self, keys: Sequence[Any]) -> Awaitable[list[Any]]:
+    def load_all(self, keys: Sequence[Any]) -> Coroutine[Any, Any, list[Any]]:
         """One answer a key, in order: a record, None, or the error of that key."""
 
 
@@ -153,7 +153,7 @@ class Driver:
         if late:
             context.call_was_late()
         loader = context.loader(wave.plan.loader)
-        task = self._loop.create_task(_loaded(loader, list(keys)))
+        task = self._loop.create_task(loader.load_all(list(keys)))
         self._flying[task] = _Call(wave, keys)
         task.add_done_callback(self._landed)
 
@@ -254,10 +254,6 @@ class _Call:
     def __init__(self, wave: OpenWave, keys: dict[Any, list[Slot]]) -> None:
         self.wave = wave
         self.keys = keys
-
-
-async def _loaded(loader: ListLoader, keys: list[Any]) -> list[Any]:
-    return await loader.load_all(keys)
 
 
 def _shown(error: BaseException) -> Exception:

@@ -244,6 +244,8 @@ class Executor:
             await self._more.wait()
             while self._wanted:
                 wanted = self._wanted.popleft()
+                if wanted.pause == PAUSE_FORESEEN and not self.plans.has_room:
+                    continue
                 began, served = time.perf_counter(), self._served
                 self._compile_wanted(wanted)
                 took = time.perf_counter() - began

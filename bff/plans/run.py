@@ -189,10 +189,17 @@ class Run:
             slots.append((container, slot, settle, place))
 
     def want_all(self, wave: int, keys: list[Any], settle: Settle, place: Place) -> list[Any]:
-        """The keys of a batch field that is a list: one item a key."""
+        """The keys of a batch field that is a list: one item a key, null where a key is None."""
         items: list[Any] = [None] * len(keys)
         for index, key in enumerate(keys):
-            self.want(wave, key, settle, (place, index, None), items, index)
+            at: Place = (place, index, None)
+            if key is not None:
+                self.want(wave, key, settle, at, items, index)
+                continue
+            try:
+                items[index] = settle(None, at, self)
+            except Exception as error:
+                self.fail_item(at, True, error)  # only what must not be null fails of it
         return items
 
     # What the compiler leaves to graphql-core.

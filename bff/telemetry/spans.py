@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from contextvars import Token
+from contextvars import ContextVar, Token
 from pathlib import Path
 from random import getrandbits
 from typing import Any, NamedTuple
@@ -61,8 +61,10 @@ class Attribute:
 # A name of a client's choosing may be as long as its document.
 MOST_ATTRIBUTE = 256
 
-# What a step of a request gets that is not recorded; one object does for all of them.
+# What a step of a request gets that is not recorded; one object does for all of them. To ask the
+# current span whether it records takes five times as long as a variable of our own.
 _UNRECORDED = nullcontext(trace.INVALID_SPAN)
+_unsampled: ContextVar[bool] = ContextVar("facet_unsampled", default=False)
 
 
 class Begun(NamedTuple):
@@ -149,14 +151,11 @@ class Tracing:
         if begun.token is not None:
             begun.span.end()
             otel_context.detach(begun.token)
+            _unsampled.set(False)
 
     def step(self, name: str) -> AbstractContextManager[Span]:
         """One room's work inside the request."""
-        if not self.enabled:
-            return _UNRECORDED
-        within = trace.get_current_span()
-        outside = within is trace.INVALID_SPAN
-        return self._step(name) if outside or within.is_recording() else _UNRECORDED
+        return self._step(name) if self.enabled and not _unsampled.get() else _UNRECORDED
 
     @contextmanager
     def _step(self, name: str) -> Iterator[Span]:
@@ -233,6 +232,7 @@ def _traceparent(context: SpanContext) -> str:
 
 
 def _begun(span: Span) -> Begun:
+    _unsampled.set(not span.is_recording())
     return Begun(span, otel_context.attach(trace.set_span_in_context(span)))
 
 

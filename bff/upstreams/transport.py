@@ -91,19 +91,26 @@ class PyreqwestTransport:
         )
 
     async def send(self, call: Outgoing) -> Incoming:
+        task = asyncio.current_task()
+        cancels = task.cancelling() if task is not None else 0
         try:
             request = self._client.request(call.verb, _parsed(call.url)).headers(call.headers)
             if call.body is not None:
                 request = request.body_bytes(call.body)
             async with request.timeout(_duration(call.timeout)).build_streamed() as response:
                 body = await self._read(response)
-                return Incoming(response.status, response.get_header("content-type") or "", body)
+                found = Incoming(response.status, response.get_header("content-type") or "", body)
         except RequestTimeoutError as error:
             raise TransportTimeout(_causes(error)) from error
         except PyreqwestError as error:
             raise TransportFailure(_causes(error)) from error
         except ValueError as error:
             raise TransportFailure("a header or the URL cannot be sent") from error
+        # An answer that comes in the moment of a cancel is given in its place: the cancel would be
+        # lost, and a task that goes on asking would never end.
+        if task is not None and task.cancelling() > cancels:
+            raise asyncio.CancelledError
+        return found
 
     async def _read(self, response: Response) -> bytes | Bytes:
         declared = response.get_header("content-length")

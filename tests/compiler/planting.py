@@ -22,7 +22,12 @@ import bff.plans
 COMPILER = Path(bff.plans.__path__[0])
 PACKAGE = "bff.plans"
 # Proofs whose modules name the compiler's classes.
-HOLDERS = ("tests.unit.bff.plans", "tests.compiler.platforms")
+HOLDERS = (
+    "tests.unit.bff.plans",
+    "tests.compiler.platforms",
+    "tests.compiler.test_batches",
+    "tests.compiler.variables",
+)
 
 
 class NotFound(Exception):

@@ -13,6 +13,7 @@ from importlib import import_module
 from itertools import product
 from typing import Any
 
+from tests.compiler.fuzz.dice import Dice
 from tests.compiler.fuzz.runs import fuzz
 from tests.compiler.leaf_table import differences
 from tests.compiler.leaves import LEAVES
@@ -23,6 +24,7 @@ ENUMS = ("own Strict", "own LevelMember", "strawberry Level", "strawberry Date")
 TABLE_KINDS = ("attribute", "resolver", "awaitable")
 FUZZ_RUNS = 500
 PLATFORM_SEEDS = 15
+VARIABLE_RUNS = 60
 PATIENCE_S = 5.0
 
 
@@ -49,7 +51,8 @@ async def directed() -> str | None:
 
 async def waves() -> str | None:
     """What leaves together, what waits for whom, and how long."""
-    return await _tests_of("tests.unit.bff.plans.test_waves")
+    first = await _tests_of("tests.compiler.test_batches")
+    return first or await _tests_of("tests.unit.bff.plans.test_waves")
 
 
 async def platforms() -> str | None:
@@ -64,11 +67,23 @@ async def platforms() -> str | None:
     return None
 
 
+async def variables() -> str | None:
+    """Random variables."""
+    module = import_module("tests.compiler.variables")
+    for name, schema in module.SCHEMAS.items():
+        for run in range(VARIABLE_RUNS):
+            found = module.differs(schema, Dice(name, run), Counter[str]())
+            if found is not None:
+                return str(found)
+    return None
+
+
 PROOFS: dict[str, Callable[[], Awaitable[str | None]]] = {
     "table": table,
     "directed": directed,
     "fuzz": random_operations,
     "waves": waves,
+    "variables": variables,
     "platforms": platforms,
 }
 
@@ -91,12 +106,22 @@ async def _tests_of(module: str) -> str | None:
         if not name.startswith("test_"):
             continue
         for arguments in _cases(test):
+            others = asyncio.all_tasks()
             try:
                 async with asyncio.timeout(PATIENCE_S):
                     await test(**arguments)
             except Exception as problem:
                 return f"{name}({arguments or ''}): {type(problem).__name__}: {problem}"
+            finally:
+                await _end(asyncio.all_tasks() - others)
     return None
+
+
+async def _end(left: set[asyncio.Task[Any]]) -> None:
+    """What a test that failed left running must not disturb another."""
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 def _cases(test: Callable[..., Any]) -> Iterator[dict[str, Any]]:

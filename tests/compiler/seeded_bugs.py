@@ -28,6 +28,8 @@ INT = "type($) is int and -2147483648 <= $ <= 2147483647"
 FLOAT = "type($) is float and $ - $ == 0.0"
 COERCED = "({found} := {coerced}($)) is not None"
 
+RELEASED = "                self._put(pending, value)\n            self._run.release(pending)"
+
 VALUES = (
     bug("bool as Int", "table", ("leaves.py", INT, INT.replace("type($) is int", "$ in (0, 1)"))),
     bug("no range of Int", "table", ("leaves.py", INT, "type($) is int")),
@@ -89,6 +91,28 @@ SOURCES = (
     ),
 )
 
+VARIABLES = (
+    bug(
+        "any Int variable",
+        "variables",
+        ("variables.py", "type(value) is int and value in INT", "type(value) is int"),
+    ),
+    bug(
+        "null for a required variable",
+        "variables",
+        (
+            "variables.py",
+            "            if value is Undefined:\n                raise",
+            "            if 0:\n                raise",
+        ),
+    ),
+    bug(
+        "default in place of null",
+        "variables",
+        ("variables.py", "given.get(self.name, Undefined)", "given.get(self.name) or Undefined"),
+    ),
+)
+
 ANSWERS = (
     bug(
         "outcome of @skip ignored",
@@ -105,7 +129,8 @@ ANSWERS = (
         (
             "source.py",
             'items = ", ".join(f"{one.key!r}: {one.constant or one.slot}" for one in fields)',
-            'items = ", ".join(sorted(f"{one.key!r}: {one.constant or one.slot}" for one in fields))',
+            'items = ", ".join(sorted(f"{one.key!r}: {one.constant or one.slot}"\n'
+            "            for one in fields))",
         ),
     ),
     bug("fields not merged", "fuzz", ("compiler.py", "plan.details,\n", "plan.details[:1],\n")),
@@ -151,6 +176,13 @@ BATCHES = (
         ("driver.py", "wave.overdue = True", "wave.overdue = False"),
     ),
     bug("late keys not told", "waves", ("driver.py", "        if late:\n", "        if False:\n")),
+    bug(
+        "awaited values not waited for",
+        "waves",
+        ("run.py", "            self.waves[index].waiting += 1\n", "            pass\n"),
+        ("run.py", "            self.waves[index].waiting -= 1\n", "            pass\n"),
+    ),
+    bug("failed resolver waited for", "waves", ("driver.py", RELEASED, RELEASED.split("\n")[0])),
     bug("end of a feeder not told", "waves", ("waves.py", "wave.done = True\n", "continue\n")),
     bug(
         "second place of a key lost",
@@ -159,4 +191,4 @@ BATCHES = (
     ),
 )
 
-BUGS = (*VALUES, *SOURCES, *ANSWERS, *BATCHES)
+BUGS = (*VALUES, *SOURCES, *VARIABLES, *ANSWERS, *BATCHES)

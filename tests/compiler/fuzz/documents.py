@@ -190,7 +190,7 @@ class Writer:
             return f"${self._variable(wanted)}"
         if not isinstance(wanted, GraphQLNonNull) and self.dice.chance(0.1):
             return "null"
-        return _text(self.inputs.value(wanted, self.dice, nulls=False), wanted)
+        return written(self.inputs.value(wanted, self.dice, nulls=False), wanted)
 
     def _variable(self, wanted: GraphQLInputType) -> str:
         same = [name for name, one in self._variables.items() if str(one.type) == str(wanted)]
@@ -198,7 +198,7 @@ class Writer:
             return self.dice.pick(same)
         default = None
         if self.dice.chance(0.3):
-            default = _text(self.inputs.value(wanted, self.dice, nulls=False), wanted)
+            default = written(self.inputs.value(wanted, self.dice, nulls=False), wanted)
         name = f"v{len(self._variables)}"
         self._variables[name] = _Variable(wanted, default)
         return name
@@ -252,17 +252,17 @@ def _is_required(wanted: GraphQLInputType) -> bool:
     return isinstance(wanted, GraphQLNonNull)
 
 
-def _text(value: Any, wanted: GraphQLInputType) -> str:
+def written(value: Any, wanted: GraphQLInputType) -> str:
     """A value as GraphQL writes it."""
     if value is None or value is Undefined:
         return "null"
     inner: Any = wanted.of_type if isinstance(wanted, GraphQLNonNull) else wanted
     if isinstance(inner, GraphQLList):
         if not isinstance(value, list):
-            return _text(value, inner.of_type)
-        return "[" + ", ".join(_text(one, inner.of_type) for one in value) + "]"
+            return written(value, inner.of_type)
+        return "[" + ", ".join(written(one, inner.of_type) for one in value) + "]"
     if isinstance(inner, GraphQLInputObjectType):
         fields: Mapping[str, GraphQLInputField] = inner.fields
-        shown = (f"{name}: {_text(one, fields[name].type)}" for name, one in value.items())
+        shown = (f"{name}: {written(one, fields[name].type)}" for name, one in value.items())
         return "{" + ", ".join(shown) + "}"
     return str(value) if isinstance(inner, GraphQLEnumType) else json.dumps(value)

@@ -14,7 +14,7 @@ import yaml
 from structlog.testing import capture_logs
 
 from bff import config as settings_module
-from bff.app import build, build_gateway
+from bff.app import build, build_gateway, stopped
 from bff.config import Settings
 from bff.errors import ConfigError
 from bff.upstreams.transport import Incoming, Outgoing, TransportFailure
@@ -173,3 +173,28 @@ async def test_missing_key_is_refused(make: Make) -> None:
     """Without its key a gateway does not start."""
     with pytest.raises(ConfigError, match=r"upstreams\.key_file is not set"):
         build(make(key=False), "ios", transport=FakeTransport(_nothing))
+
+
+async def test_task_that_misses_its_cancel_ends() -> None:
+    """A task that goes on when it is cancelled first is cancelled again, and the others' errors
+    are no matter."""
+    told: list[str] = []
+
+    async def stubborn() -> None:
+        while True:
+            try:
+                await asyncio.sleep(3_600)
+            except asyncio.CancelledError:
+                told.append("cancelled")
+                if len(told) > 1:
+                    raise
+
+    async def broken() -> None:
+        raise RuntimeError("broken before")
+
+    tasks = [asyncio.create_task(stubborn()), asyncio.create_task(broken())]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        await stopped(tasks)
+    assert told == ["cancelled"] * 2
+    assert all(task.done() for task in tasks)

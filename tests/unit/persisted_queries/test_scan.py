@@ -107,6 +107,22 @@ def test_spelling_never_matters(one: str, other: str) -> None:
     assert key(one) == key(other)
 
 
+@pytest.mark.parametrize(
+    ("document", "none"),
+    [
+        ("{ a(b: [0 1]) }", "{ a(b: [01]) }"),
+        ("{ a(b: [1 b]) }", "{ a(b: [1b]) }"),
+        ('{ a(b: ["" "c"]) }', '{ a(b: ["""c"]) }'),
+        ("{ a ... b }", "{ a .. . b }"),
+    ],
+)
+def test_glued_tokens_are_no_others(document: str, none: str) -> None:
+    """Tokens that may not stand side by side do not pass for the same ones apart."""
+    assert is_document(document)
+    assert not is_document(none)
+    assert key(none) != key(document)
+
+
 @given(st.randoms(use_true_random=False), st.integers(1, 4))
 def test_scan_agrees_with_the_lexer(chance: random.Random, disturbances: int) -> None:
     """A disturbed text has the undisturbed one's key if, and only if, it still is a document of the

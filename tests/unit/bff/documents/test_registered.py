@@ -141,6 +141,15 @@ def test_misfit_is_left_out() -> None:
     assert "(line 1, column 16)" in problem.message
 
 
+@pytest.mark.parametrize("text", ["query A { a: }", 'query A { a(b: "\\q") }', "query A { }"])
+def test_bad_grammar_is_left_out(text: str) -> None:
+    """A text that only looks like an operation costs itself, not the start, and says where."""
+    index = Index({"a1": text, "a2": ITEM})
+    index.prepare_all()
+    assert (len(index.documents), index.hash_of("a1")) == (1, None)
+    assert "(line 1, column " in index.problems[0].message
+
+
 def test_who_is_told_may_refuse() -> None:
     """A document refused by who is told of it is left out like one that does not fit."""
     index = Index({"a1": HOME, "a2": ITEM})

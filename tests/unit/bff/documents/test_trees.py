@@ -9,15 +9,16 @@ from typing import Any
 from graphql import execute, print_ast
 
 from bff.documents.model import Operation
+from bff.documents.trees import Trees
 
 from .samples import HOME, ITEM, SCHEMA, preparer, trees
 
 WRONG = '# é\nquery Wrong {\n  item(id: "\U0001f600") { id\n title } }'
 
 
-def operation(text: str, max_bytes: int) -> Operation:
-    document = preparer().registered(text, "a1", trees(max_bytes))
-    return next(iter(document.operations.values()))
+def prepared(text: str, held: Trees) -> Operation:
+    (one,) = preparer().registered(text, "a1", held).operations.values()
+    return one
 
 
 def answered(one: Operation) -> Any:
@@ -37,7 +38,7 @@ def answered(one: Operation) -> Any:
 
 def test_kept_tree_is_read_again() -> None:
     """While there is room, the same tree is read every time."""
-    one = operation(HOME, 1_000_000)
+    one = prepared(HOME, trees())
     assert one.document_ast is one.document_ast
     assert one.definition is one.parsed()[1]
 
@@ -47,10 +48,9 @@ def test_dropped_tree_answers_alike() -> None:
     places."""
     for text in (HOME, WRONG):
         held = trees(1)  # room for none
-        document = preparer().registered(text, "a1", held)
-        (one,) = document.operations.values()
+        one = prepared(text, held)
         before, printed = answered(one), print_ast(one.document_ast)
-        preparer().registered(ITEM, "a2", held)
+        prepared(ITEM, held)
         assert one.document_ast is not one.document_ast
         assert print_ast(one.document_ast) == printed
         assert answered(one) == before
@@ -73,8 +73,7 @@ def test_definition_is_of_its_tree() -> None:
 def test_newest_tree_is_there_at_once() -> None:
     """Who is told of a document reads its tree without another parse, room or not."""
     held = trees(1)
-    document = preparer().registered(HOME, "a1", held)
-    (one,) = document.operations.values()
+    one = prepared(HOME, held)
     assert one.document_ast is one.document_ast
     assert held.held == 0
 
@@ -83,33 +82,30 @@ def test_trees_in_use_drive_out_others() -> None:
     """A tree that is prepared takes free room only; one that is read takes the room of the tree
     that was read longest ago."""
     held = trees(40_000)  # room for three
-    documents = [
-        preparer().registered(f"query Q{n} {{ {'numbers ' * 10} }}", f"q{n}", held)
-        for n in range(6)
-    ]
-    operations = [one for document in documents for one in document.operations.values()]
-    before = held.held
-    first, second = operations[0].document_ast, operations[1].document_ast
+    operations = [prepared(f"query Q{n} {{ {'numbers ' * 10} }}", held) for n in range(2)]
+    first, second = (one.document_ast for one in operations)
+    operations += [prepared(f"query Q{n} {{ {'numbers ' * 10} }}", held) for n in range(2, 6)]
+    full = held.held
     assert (operations[0].document_ast, operations[1].document_ast) == (first, second)
-    operations[3].parsed()
     assert operations[0].document_ast is first
+    operations[3].parsed()  # drives out the third, which nobody read
     operations[4].parsed()
-    assert operations[1].document_ast is not second
     assert operations[0].document_ast is first
-    assert held.held == before <= 40_000
+    assert operations[1].document_ast is not second
+    assert held.held == full <= 40_000
 
 
 def test_trees_hold_what_they_say() -> None:
     """A hundred documents take no more memory for their trees than the bound."""
     limit = 300_000
-    prepared = preparer()
+    preparing = preparer()
     texts = [f"query Q{n} {{ {f'a{n}: numbers ' * 50} }}" for n in range(100)]
-    prepared.registered(HOME, "home", trees())
+    preparing.registered(HOME, "home", trees())
     gc.collect()
     tracemalloc.start()
     try:
         held = trees(limit)
-        documents = [prepared.registered(text, text[:9], held) for text in texts]
+        documents = [preparing.registered(text, text[:9], held) for text in texts]
         for document in documents:
             next(iter(document.operations.values())).parsed()
         gc.collect()

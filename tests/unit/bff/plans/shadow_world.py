@@ -145,6 +145,10 @@ class Query:
         return type(info.context.upstream(Writes)).__name__
 
     @strawberry.field
+    def asked_calls(self, info: Info) -> int:
+        return info.context._caller.log.asked
+
+    @strawberry.field
     def primed(self, info: Info) -> str:
         info.context.loader(PersonLoader).clear_all()
         return "Secret"

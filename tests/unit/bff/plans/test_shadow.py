@@ -139,8 +139,9 @@ def _failing(failed: dict[str, Any]) -> Callable[[str, str], Any]:
         {"a-friend": NotFound("Secret friend", extensions={"fields": ["x"]})},
         {"PersonLoader": UpstreamTimeout("The service is late.")},
         {"a": ValueError("no FieldError")},
+        {"PersonLoader": ValueError("no FieldError")},
     ],
-    ids=["key", "key below", "whole call", "fault"],
+    ids=["key", "key below", "whole call", "fault", "fault of the whole call"],
 )
 async def test_errors_of_loaders_replay(failed: dict[str, Any]) -> None:
     """What loaders answered with errors is answered with the same ones again, each an instance of
@@ -221,6 +222,7 @@ async def test_unanswered_keys_are_inconclusive() -> None:
     ("text", "reason"),
     [
         ("{ direct }", "a service was called directly"),
+        ("{ askedCalls }", "a caller's log"),
         ("{ primed }", "a loader's clear_all"),
         ("{ tick }", "graphql-core differs from itself"),
     ],
@@ -276,10 +278,11 @@ async def test_fault_costs_its_pair_only() -> None:
 
 
 async def test_few_pairs_wait() -> None:
-    """What comes faster than it is judged is dropped and counted."""
+    """What comes faster than it is judged is dropped and counted, and not even recorded."""
     shadowing = Shadowing()
-    for _ in range(MAX_WAITING + 3):
+    for _ in range(MAX_WAITING + 2):
         await shadowing.ask("{ note }")
+    assert shadowing.shadow.begin(prepared("{ note }"), {}, context()) is None
     assert shadowing.outcomes == ["dropped"] * 3
     assert await shadowing.judged(MAX_WAITING + 3) == ["dropped"] * 3 + ["equal"] * MAX_WAITING
 

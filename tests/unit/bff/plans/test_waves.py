@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
+import pytest
+
+from bff.plans.execute import Executor
 from bff.plans.waves import join_budget
 from tests.unit.bff.plans.wave_world import (
+    SCHEMA,
     AdvertRecord,
     FeedRecord,
     InboxRecord,
     PersonRecord,
     PostRecord,
     World,
+    prepared,
     run,
     usual,
 )
@@ -228,6 +234,20 @@ async def test_a_key_of_none_is_null() -> None:
     assert world.made == []
 
 
+async def test_a_key_of_none_in_a_list_is_null() -> None:
+    """A list of keys with None among them has null there, and asks for the others."""
+
+    def answer(loader: str, key: str) -> Any:
+        senders: Any = [None, "ann", None]
+        return InboxRecord(senders) if loader == "InboxLoader" else usual(loader, key)
+
+    world = World(answer)
+    result = await run("{ home { inbox { senders { id } } } }", world)
+    assert not result.errors
+    assert result.data == {"home": {"inbox": {"senders": [None, {"id": "ann"}, None]}}}
+    assert world.made == [INBOX, ("Person", ["ann"])]
+
+
 async def test_cancelled_run_leaves_nothing() -> None:
     """A caller who leaves takes the calls of the run along."""
     world = World(held=["FeedLoader", "InboxLoader"])
@@ -253,3 +273,30 @@ def test_join_budget_leaves_room() -> None:
     assert join_budget(2.0, 3) == 0.5
     assert join_budget(2.0, 4) == 0.4
     assert join_budget(0.0, 1) == 0.0
+
+
+@pytest.mark.parametrize("broken", [(), ("FeedLoader",), ("PersonLoader",)])
+async def test_a_run_leaves_no_circles(broken: tuple[str, ...]) -> None:
+    """What an answer was made with is freed at once: nothing waits for Python's collector."""
+
+    def answer(loader: str, key: str) -> Any:
+        return ValueError("broken") if loader in broken else usual(loader, key)
+
+    executor = Executor(SCHEMA, hide_suggestions=False)
+    operation = prepared(HOME)
+    executor.compile(operation, {})
+
+    async def ask() -> None:
+        context: Any = World(answer)
+        found = await executor.execute(operation, {}, context)
+        assert bool(found.errors) == bool(broken)
+
+    await ask()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            await ask()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -252,3 +252,22 @@ async def test_closed_transport_fails_calls(kind: Any, server: RawServer) -> Non
     await transport.close()
     with pytest.raises(TransportFailure):
         await transport.send(get(server, "/whole"))
+
+
+async def test_a_cancel_is_never_swallowed(transport: Transport, server: RawServer) -> None:
+    """Whoever cancels a call in the moment its answer comes is obeyed: no answer in its place."""
+    await transport.send(get(server, "/whole"))
+    ended: list[bool] = []
+    for turns in range(240):
+        task = asyncio.create_task(transport.send(get(server, "/whole")))
+        for _ in range(turns % 24):
+            await asyncio.sleep(0)
+        if turns % 3 == 0:
+            await asyncio.sleep(turns % 12 * 0.0002)
+        if task.cancel():
+            await asyncio.wait([task])
+            ended.append(task.cancelled())
+        else:
+            assert task.result().status == 200
+    assert ended
+    assert all(ended)
