@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import CodeType
 from typing import Any
 
 from graphql import (
@@ -151,7 +153,7 @@ class _Compiler:
         if root is None:
             raise NotCompiled("no such root type")
         fields = collect_fields(
-            subject.schema, self._fragments(), subject.variables, root, subject.operation
+            subject.schema, self._fragments, subject.variables, root, subject.operation
         ).grouped_field_set
         roots, groups = self._roots(root, fields)
         waves = self._waves(groups)
@@ -167,6 +169,7 @@ class _Compiler:
             label=label,
         )
 
+    @cached_property
     def _fragments(self) -> dict[str, FragmentDetails]:
         return {name: FragmentDetails(node) for name, node in self.subject.fragments.items()}
 
@@ -338,7 +341,7 @@ class _Compiler:
         subject = self.subject
         return collect_subfields(
             subject.schema,
-            self._fragments(),
+            self._fragments,
             subject.variables,
             subject.operation,
             declared,
@@ -379,10 +382,15 @@ class _Compiler:
         self.names |= {"Pending": Pending, "Mapping": Mapping, "Undefined": Undefined}
         # Tracebacks find the text by the loader, for as long as the plan lives.
         self.names |= {"__name__": __name__, "__loader__": _Text(source)}
-        exec(compile(source, label, "exec"), self.names)  # noqa: S102
+        exec(code_of(source, label), self.names)  # noqa: S102
         for name, ref in self.refs.items():
             ref.call = self.names[name]
         return source
+
+
+def code_of(source: str, label: str) -> CodeType:
+    """Python's code of a plan's text."""
+    return compile(source, label, "exec")
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,7 +228,7 @@ class Driver:
             del self._flying[future]
             future.remove_done_callback(self._landed)
             if all(one.awaitable is not future for one in waiting):
-                future.cancel()
+                _drop(future)
 
     async def _abandon(self) -> None:
         """The run ends early: nothing of ours may go on alone."""
@@ -238,8 +238,7 @@ class Driver:
             foreign = not isinstance(waiting, _Call) and any(
                 one.awaitable is future for one in waiting
             )
-            if not foreign and not future.done():
-                future.cancel()
+            if not foreign and _drop(future):
                 mine.append(future)
         self._flying.clear()
         if mine:
@@ -254,6 +253,16 @@ class _Call:
     def __init__(self, wave: OpenWave, keys: dict[Any, list[Slot]]) -> None:
         self.wave = wave
         self.keys = keys
+
+
+def _drop(future: Future[Any]) -> bool:
+    """Ends a task made here; whether that takes time. One that failed already is read, or asyncio
+    would log its error as never retrieved."""
+    if not future.done():
+        return future.cancel()
+    if not future.cancelled():
+        future.exception()
+    return False
 
 
 def _shown(error: BaseException) -> Exception:

@@ -234,8 +234,10 @@ class Run:
 
     # Errors.
 
-    def fail(self, field: FieldPlan, place: Place, error: Exception) -> None:
-        """An error of a field while its object is built: null, or raised if it must not be."""
+    def fail(self, field: FieldPlan, above: Place | None, error: Exception) -> None:
+        """An error of a field while its object, at the place above, is built: null, or raised if it
+        must not be."""
+        place: Place = (above, field.key, field)
         located = located_error(error, list(field.nodes), path_list(place))
         if field.non_null:
             raise located

@@ -142,10 +142,8 @@ def _field(out: list[str], one: FieldText) -> bool:
         return False
     if one.generic is not None:
         reason = one.generic
-        out += [
-            f"  {one.slot} = r.generic_field(F{one.number}, s, {one.place}, {reason!r})",
-            f"  if type({one.slot}) is Pending: w = 1",
-        ]
+        found = f"r.generic_field(F{one.number}, s, {one.place}, {reason!r})"
+        out.append(f"  {one.slot} = {found}; w = 1")
         return True
     place = one.place
     out.append("  try:")
@@ -155,26 +153,25 @@ def _field(out: list[str], one: FieldText) -> bool:
     if one.access.kind == "batch":
         _key(out, one, place)
         return False
+    if one.access.takes_arguments:  # what does not fit is an error, also where nobody takes it
+        out.append(f"    a = r.arguments(F{one.number})")
     out.append(f"    {one.slot} = {one.access.text}")
     out += _indented("    ", _at_a_glance(one.glance, one.slot, place, _slowly(one, place)))
     out += [
         "  except Exception as e:",
-        f"    {one.slot} = r.fail(F{one.number}, {one.place}, e)",
+        f"    {one.slot} = r.fail(F{one.number}, p, e)",
     ]
     return True
 
 
 def _slowly(one: FieldText, place: str) -> list[str]:
     """The completer's way, after a call where the default resolver finds a function."""
-    lines = [
-        f"{one.slot} = {one.glance.completer}({one.slot}, {place}, r)",
-        f"if type({one.slot}) is Pending: w = 1",
-    ]
+    line = f"{one.slot} = {one.glance.completer}({one.slot}, {place}, r); w = 1"
     if one.access.kind != "default":
-        return lines
-    arguments = f", **r.arguments(F{one.number})" if one.access.takes_arguments else ""
+        return [line]
+    arguments = ", **a" if one.access.takes_arguments else ""
     called = f"{one.slot} = {one.slot}(r.info({place}){arguments})"
-    return [f"if callable({one.slot}): {called}", *lines]
+    return [f"if callable({one.slot}): {called}", line]
 
 
 def _key(out: list[str], one: FieldText, place: str) -> None:
@@ -192,7 +189,7 @@ def _key(out: list[str], one: FieldText, place: str) -> None:
         ]
     out += [
         "  except Exception as e:",
-        f"    {key} = None; {one.slot} = r.fail(F{one.number}, {one.place}, e)",
+        f"    {key} = None; {one.slot} = r.fail(F{one.number}, p, e)",
     ]
 
 
@@ -201,5 +198,5 @@ def _want(out: list[str], one: FieldText) -> None:
     out += [
         f"  if {key} is not None:",
         f"    try: r.want({one.wave}, {key}, {one.record}, {one.place}, d, {one.key!r})",
-        f"    except Exception as e: d[{one.key!r}] = r.fail(F{one.number}, {one.place}, e)",
+        f"    except Exception as e: d[{one.key!r}] = r.fail(F{one.number}, p, e)",
     ]

@@ -111,6 +111,8 @@ class VariableCoercer:
         coerced: dict[str, Any] = {}
         try:
             for one in self._variables:
+                if one is None:
+                    return self._thoroughly(given)
                 one.put(given, sources, coerced)
         except (_Unsure, GraphQLError, RecursionError):
             return self._thoroughly(given)
@@ -166,13 +168,12 @@ class VariableCoercer:
         return said
 
 
-def _variable(schema: GraphQLSchema, node: VariableDefinitionNode) -> _Variable:
-    """Of a valid operation; what is wrong nevertheless is found by the thorough way."""
+def _variable(schema: GraphQLSchema, node: VariableDefinitionNode) -> _Variable | None:
+    """None for a type that is none of the schema's: the thorough way says so."""
     signature = get_variable_signature(schema, node)
     name = node.variable.name.value
     if isinstance(signature, GraphQLError):
-        placeholder = GraphQLVariableSignature(name, GraphQLString, None)
-        return _Variable(name, placeholder, True, False, Undefined, lambda _value: False)
+        return None
     declared = signature.type
     required = isinstance(declared, GraphQLNonNull) and node.default_value is None
     passes = AS_THEY_ARE.get(get_nullable_type(declared))

@@ -6,9 +6,12 @@ Labels are bounded (DESIGN D12): platform × screen, and apart from it platform 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 5.0)
 NO_SCREEN = "none"
@@ -21,9 +24,12 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.platform = platform
         # Series already found by their labels, which costs more than counting in them.
-        self._answered: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
+        self._timed: dict[str, Histogram] = {}
         self._called: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
-        self._by_release_answered: dict[tuple[str, str], Counter] = {}
+        # Answered operations by screen, release and outcome since the last look at the registry:
+        # two counters take 4 µs of a request, a dictionary less than one.
+        self._uncounted: Tally[tuple[str, str, str]] = Tally()
+        self.registry.register(_Before(self._count_answered))
         self._releases: dict[str, str] = {}
         self._max_releases = max_releases
         self._requests = self._counter(
@@ -105,26 +111,18 @@ class Metrics:
 
     def answered(self, screen: str | None, release: str | None, outcome: str, s: float) -> None:
         """One operation answered in `s` seconds; outcome is ok, partial, refused or failed."""
-        label, known = screen or NO_SCREEN, self._release(release)
-        found = self._answered.get((label, outcome)) or self._bind_answered(label, outcome)
-        requests, seconds = found
-        requests.inc()
-        seconds.observe(s)
-        counter = self._by_release_answered.get((known, outcome))
-        (counter or self._bind_release(known, outcome)).inc()
+        screen = screen or NO_SCREEN
+        self._uncounted[screen, self._release(release), outcome] += 1
+        timed = self._timed.get(screen)
+        if timed is None:
+            timed = self._timed[screen] = self._seconds.labels(self.platform, screen)
+        timed.observe(s)
 
-    def _bind_answered(self, screen: str, outcome: str) -> tuple[Counter, Histogram]:
-        found = self._answered[screen, outcome] = (
-            self._requests.labels(self.platform, screen, outcome),
-            self._seconds.labels(self.platform, screen),
-        )
-        return found
-
-    def _bind_release(self, release: str, outcome: str) -> Counter:
-        found = self._by_release_answered[release, outcome] = self._by_release.labels(
-            self.platform, release, outcome
-        )
-        return found
+    def _count_answered(self) -> None:
+        for (screen, release, outcome), count in self._uncounted.items():
+            self._requests.labels(self.platform, screen, outcome).inc(count)
+            self._by_release.labels(self.platform, release, outcome).inc(count)
+        self._uncounted.clear()
 
     def refused(self, code: str) -> None:
         self._refusals.labels(self.platform, code).inc()
@@ -181,3 +179,15 @@ class Metrics:
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)
+
+
+class _Before(Collector):
+    """Has no metric of its own: whoever reads the registry makes it bring the others up to date,
+    because it was registered before them."""
+
+    def __init__(self, update: Callable[[], None]) -> None:
+        self._update = update
+
+    def collect(self) -> Iterable[Metric]:
+        self._update()
+        return ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from importlib import import_module
 from itertools import product
 from typing import Any
@@ -17,21 +17,33 @@ from tests.compiler.fuzz.dice import Dice
 from tests.compiler.fuzz.runs import fuzz
 from tests.compiler.leaf_table import differences
 from tests.compiler.leaves import LEAVES
+from tests.compiler.strawberry_runs import differs
+from tests.compiler.strawberry_schema import schema
 from tests.compiler.subject import Subject
 
-TABLE_LEAVES = ("Int", "Float", "String", "Boolean", "ID", "own Odd", "own Colour")
-ENUMS = ("own Strict", "own LevelMember", "strawberry Level", "strawberry Date")
+SCALARS = ("own Odd", "Int", "Float", "String", "Boolean", "ID", "strawberry Date")
+ENUMS = ("own Strict", "own Colour", "own LevelMember", "strawberry Level")
 TABLE_KINDS = ("attribute", "resolver", "awaitable")
 FUZZ_RUNS = 500
 PLATFORM_SEEDS = 15
 VARIABLE_RUNS = 60
-PATIENCE_S = 5.0
+STRAWBERRY_SEEDS = 60
+PATIENCE_S = 3.0
 
 
 async def table() -> str | None:
-    """The table of leaf values."""
+    """The table of leaf values, for scalars."""
+    return await _cells_of(SCALARS)
+
+
+async def enums() -> str | None:
+    """The table of leaf values, for enums."""
+    return await _cells_of(ENUMS)
+
+
+async def _cells_of(leaves: Sequence[str]) -> str | None:
     executor = Subject().executor
-    for leaf, kind in product((*TABLE_LEAVES, *ENUMS), TABLE_KINDS):
+    for leaf, kind in product(leaves, TABLE_KINDS):
         found = await differences(executor, LEAVES[leaf], kind)
         if found:
             return found[0]
@@ -70,20 +82,35 @@ async def platforms() -> str | None:
 async def variables() -> str | None:
     """Random variables."""
     module = import_module("tests.compiler.variables")
-    for name, schema in module.SCHEMAS.items():
+    for name, declared in module.SCHEMAS.items():
         for run in range(VARIABLE_RUNS):
-            found = module.differs(schema, Dice(name, run), Counter[str]())
+            found = module.differs(declared, Dice(name, run), Counter[str]())
             if found is not None:
                 return str(found)
     return None
 
 
+async def strawberry() -> str | None:
+    """A schema that uses what Strawberry offers."""
+    first = await _tests_of("tests.compiler.test_strawberry")
+    if first is not None:
+        return first
+    executor, made = Subject().executor, schema()
+    for seed in range(1, STRAWBERRY_SEEDS):
+        found = await differs(executor, made, seed, Counter[str]())
+        if found is not None:
+            return found
+    return None
+
+
 PROOFS: dict[str, Callable[[], Awaitable[str | None]]] = {
     "table": table,
+    "enums": enums,
     "directed": directed,
     "fuzz": random_operations,
     "waves": waves,
     "variables": variables,
+    "strawberry": strawberry,
     "platforms": platforms,
 }
 
@@ -101,16 +128,18 @@ async def caught(first: str) -> str | None:
 
 
 async def _tests_of(module: str) -> str | None:
-    """The asynchronous tests of a module that need no fixture."""
-    for name, test in inspect.getmembers(import_module(module), inspect.iscoroutinefunction):
+    """The tests of a module that need no fixture."""
+    for name, test in inspect.getmembers(import_module(module), inspect.isfunction):
         if not name.startswith("test_"):
             continue
         for arguments in _cases(test):
             others = asyncio.all_tasks()
             try:
                 async with asyncio.timeout(PATIENCE_S):
-                    await test(**arguments)
-            except Exception as problem:
+                    running = test(**arguments)
+                    if inspect.isawaitable(running):
+                        await running
+            except (Exception, asyncio.CancelledError) as problem:
                 return f"{name}({arguments or ''}): {type(problem).__name__}: {problem}"
             finally:
                 await _end(asyncio.all_tasks() - others)

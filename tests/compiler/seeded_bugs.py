@@ -30,6 +30,8 @@ COERCED = "({found} := {coerced}($)) is not None"
 
 RELEASED = "                self._put(pending, value)\n            self._run.release(pending)"
 
+MOVED = "    for wave in run.waves:\n        _move(wave.keys, found, run.data)\n"
+
 VALUES = (
     bug("bool as Int", "table", ("leaves.py", INT, INT.replace("type($) is int", "$ in (0, 1)"))),
     bug("no range of Int", "table", ("leaves.py", INT, "type($) is int")),
@@ -37,7 +39,7 @@ VALUES = (
     bug("infinity", "table", ("leaves.py", FLOAT, "type($) is float and $ == $")),
     bug(
         "enum by equality",
-        "table",
+        "enums",
         ("leaves.py", "{(type(raw), raw): name for", "{raw: name for"),
         ("leaves.py", "frozenset(kind for kind, _ in names)", "(str, int)"),
         ("leaves.py", "type($) in {known}_classes", "isinstance($, {known}_classes)"),
@@ -82,6 +84,31 @@ SOURCES = (
         "awaitable item not awaited",
         "directed",
         ("source.py", "if type(x) is Pending: x.container = items; x.key = i", "pass"),
+    ),
+    bug(
+        "late type test not believed",
+        "directed",
+        (
+            "complete.py",
+            "    def confirmed(belongs: Any, value: Any, place: Place, run: Run) -> Any:\n",
+            "    def confirmed(belongs: Any, value: Any, place: Place, run: Run) -> Any:\n"
+            "        belongs = True\n",
+        ),
+    ),
+    bug(
+        "null for an argument that must not be",
+        "strawberry",
+        ("arguments.py", "elif value is None and strict:", "elif False:"),
+    ),
+    bug(
+        "permissions passed by",
+        "strawberry",
+        ("access.py", "is StrawberryField and not known.extensions", "is StrawberryField"),
+    ),
+    bug(
+        "field of an own class passed by",
+        "strawberry",
+        ("access.py", "type(known) is StrawberryField", "isinstance(known, StrawberryField)"),
     ),
     bug(
         "arguments of another alias",
@@ -134,6 +161,12 @@ ANSWERS = (
         ),
     ),
     bug("fields not merged", "fuzz", ("compiler.py", "plan.details,\n", "plan.details[:1],\n")),
+    bug(
+        "info of one node",
+        "directed",
+        ("run.py", "list(field.nodes), field.parent", "field.nodes[:1], field.parent"),
+    ),
+    bug("info of another place", "fuzz", ("run.py", "known[0] is place", "known[0]")),
     bug("path without its order", "directed", ("places.py", "    keys.reverse()\n", "")),
     bug(
         "index of an item", "directed", ("source.py", "i = 0; it = iter(v)", "i = 1; it = iter(v)")
@@ -183,6 +216,12 @@ BATCHES = (
         ("run.py", "            self.waves[index].waiting -= 1\n", "            pass\n"),
     ),
     bug("failed resolver waited for", "waves", ("driver.py", RELEASED, RELEASED.split("\n")[0])),
+    bug(
+        "one fragment's calls at two depths",
+        "waves",
+        ("compiler.py", "if self._bound_to_a_place == before:", "if True:"),
+    ),
+    bug("place of a mutation's record", "waves", ("perform.py", MOVED, "")),
     bug("end of a feeder not told", "waves", ("waves.py", "wave.done = True\n", "continue\n")),
     bug(
         "second place of a key lost",

@@ -51,7 +51,13 @@ class Query:
         raise ValueError("no branch")
 
 
-SCHEMA = graphql_schema(strawberry.Schema(Query))
+@strawberry.type
+class Mutation:
+    first: Person | None = batch_field(PersonLoader, _left)
+    second: Person | None = batch_field(PersonLoader, _right)
+
+
+SCHEMA = graphql_schema(strawberry.Schema(Query, Mutation))
 
 
 async def execute(text: str, world: World) -> Any:
@@ -95,3 +101,40 @@ async def test_a_resolver_holds_up_nobody() -> None:
         found = await running
         assert found.data["person"] == {"id": "left"}
         assert (found.data[text] is None) == bool(found.errors) == (text == "broken")
+
+
+async def test_batch_fields_at_the_root_of_a_mutation() -> None:
+    """Each is a call of its own, after the one before, and its record stands in the answer."""
+    world = World()
+    text = "mutation { a: first { id } b: second { id } c: first { id friend { id } } }"
+    found = await execute(text, world)
+    assert not found.errors
+    assert found.data == {
+        "a": {"id": "left"},
+        "b": {"id": "right"},
+        "c": {"id": "left", "friend": {"id": "friend-of-left"}},
+    }
+    assert [keys for _, keys in world.made][:3] == [["left"], ["right"], ["left"]]
+
+
+async def test_one_fragment_at_two_depths() -> None:
+    """What is selected alike below different calls waits for the calls above it in each place."""
+    world = World()
+    text = """{ near: person(key: "a") { ...F } far: person(key: "b") { friend { ...F } } }
+        fragment F on Person { friend { newest { id } } }"""
+    found = await run(text, world)
+    assert not found.errors
+    assert world.late == 0
+    persons = [keys for loader, keys in world.made if loader == "Person"]
+    assert persons == [["a", "b"], ["friend-of-a", "friend-of-b"], ["friend-of-friend-of-b"]]
+    posts = [key for loader, keys in world.made if loader == "Post" for key in keys]
+    assert sorted(posts) == ["friend-of-a", "friend-of-friend-of-b"]
+
+
+async def test_no_key_where_one_must_be() -> None:
+    """Without a key a field that must not be null is an error, and nobody is asked."""
+    world = World()
+    found = await run("{ strict { id } }", world)
+    assert found.data is None
+    assert "Cannot return null for non-nullable field Query.strict." in str(found.errors)
+    assert world.made == []

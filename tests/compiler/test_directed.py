@@ -6,6 +6,7 @@ Every case is answered by graphql-core too: both must agree, and with what stand
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Mapping
 from contextvars import ContextVar
 from enum import StrEnum
@@ -134,6 +135,57 @@ async def test_functions_of_sources_are_called() -> None:
     assert (found, messages) == ({"f": ["['f']", "3"], "o": {"f": ["['o', 'f']", "4"]}}, [])
 
 
+async def test_resolvers_are_told_everything() -> None:
+    """The info of a merged field names all its nodes, its path with types, and the request."""
+    schema = build_schema("type Query { o(n: Int): Query told: String }")
+    told: list[tuple[Any, ...]] = []
+
+    def tell(info: GraphQLResolveInfo[Any]) -> str:
+        nodes = [node.loc.start if node.loc else None for node in info.field_nodes]
+        types = (info.parent_type.name, str(info.return_type), info.path.typename)
+        values = (info.variable_values.coerced, info.root_value["name"], info.context)
+        told.append((info.field_name, info.path.as_list(), nodes, *types, *values))
+        return "told"
+
+    def root() -> dict[str, Any]:
+        return {"name": "root", "o": lambda info, n: {"told": tell}, "told": tell}
+
+    document = """query ($n: Int) { o(n: $n) { a: told } ...F }
+        fragment F on Query { o(n: $n) { a: told } }"""
+    await both(schema, document, root=root, context="asked", variables={"n": 5})
+    core, compiled = told
+    assert core == compiled
+    assert compiled[1:3] == (["o", "a"], [29, 87])
+
+
+async def test_arguments_are_each_resolvers_own() -> None:
+    """A resolver that changes a list it was given changes nobody else's."""
+    schema = build_schema("type Query { many: [Query] f(x: [Int]): [Int] }")
+
+    def grow(_info: GraphQLResolveInfo[Any], x: list[int]) -> list[int]:
+        x.append(len(x) + 1)
+        return x
+
+    def root() -> dict[str, Any]:
+        return {"many": [{"f": grow}, {"f": grow}], "f": grow}
+
+    found, _ = await both(schema, "{ f(x: [1]) many { f(x: [1]) also: f(x: [5]) } }", root=root)
+    one = {"f": [1, 2], "also": [5, 2]}
+    assert found == {"f": [1, 2], "many": [one, one]}
+
+
+async def test_arguments_nobody_takes() -> None:
+    """Arguments that do not fit fail a field also where its source holds a plain value."""
+    schema = build_schema("type Query { f(x: Boolean! = true): String }")
+    document = parse("query ($v: Boolean) { f(x: $v) }")
+    for variables, data in (({}, {"f": "plain"}), ({"v": None}, {"f": None})):
+        found, messages = await both(
+            schema, document, root={"f": "plain"}.copy, variables=variables
+        )
+        assert found == data
+        assert bool(messages) == (data["f"] is None)
+
+
 async def test_null_in_a_strict_list() -> None:
     """A null item of a list that allows none takes the list, or whatever above may be null."""
     schema = build_schema("type Query { loose: [Int] strict: [Int!] all: [[Int!]!] }")
@@ -229,6 +281,22 @@ async def test_equal_classes_of_different_types(resolves: bool, tests: bool) -> 
         assert ("peer" in found["one"], "flat" in found["two"]) == (one == "Round", two == "Flat")
 
 
+@pytest.mark.parametrize("kind", ["Round", "Flat", "Nothing"])
+async def test_types_that_take_time(kind: str) -> None:
+    """What a type test or a type's name take time for is waited for, and then believed."""
+    schema = _shapes(True, True)
+    figure: Any = schema.get_type("Figure")
+    figure.resolve_type = lambda value, info, abstract: later("Round", 2)
+    for name in ("Round", "Flat"):
+        named: Any = schema.get_type(name)
+        named.is_type_of = lambda value, info, name=name: later(value.kind == name)
+    root = {"one": Shape(kind), "exact": Shape(kind)}
+    found, messages = await both(schema, "{ one { name } exact { name } }", root=root.copy)
+    expected = {"name": "n"} if kind == "Round" else None
+    assert found == {"one": expected, "exact": expected}
+    assert len(messages) == (0 if expected else 2)
+
+
 async def test_type_names_of_other_classes() -> None:
     """A type may be named by any str, an enum's member too."""
     found, messages = await both(
@@ -318,6 +386,25 @@ async def test_shared_futures_are_left_alone() -> None:
     assert found.data == {"o": None}
     assert not future.cancelled()
     future.set_result(1)
+
+
+async def test_what_failed_beside_is_not_complained_of() -> None:
+    """Of failures that come together the first may end the request; asyncio hears of none."""
+    schema = build_schema("type Query { a: [Int] must: Int! }")
+    heard: list[dict[str, Any]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, what: heard.append(what))
+    try:
+        for turns in range(4):
+            root = {"a": [later(ValueError("a"), turns), 1], "must": later(ValueError("must"))}
+            subject = Subject()
+            found = await answer(subject.executor, schema, parse("{ a must }"), root=root)
+            assert found.data is None
+            await asyncio.sleep(0)
+            gc.collect()
+    finally:
+        loop.set_exception_handler(None)
+    assert not heard
 
 
 async def test_own_tasks_end_with_the_request() -> None:

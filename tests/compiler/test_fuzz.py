@@ -19,6 +19,7 @@ SHORT, LONG = 1_000, 20_000
 pytestmark = [
     # graphql-core itself drops coroutines that it cancels before they began.
     pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
 

@@ -54,9 +54,10 @@ SCHEMAS = _schemas()
 def _definitions(schema: GraphQLSchema, dice: Dice) -> str:
     """Some variables of any input types, with and without defaults."""
     named: list[Any] = [one for one in schema.type_map.values() if is_input_type(one)]
+    usual = [one for one in BUILT_IN if one.name in schema.type_map]
     declared = []
     for number in range(dice.between(1, 3)):
-        wanted: GraphQLInputType = dice.pick(BUILT_IN if dice.chance(0.5) else named)
+        wanted: GraphQLInputType = dice.pick(usual if dice.chance(0.5) else named)
         for _ in range(dice.pick((0, 0, 0, 1, 2))):
             inner = GraphQLNonNull(wanted) if dice.chance(0.4) else wanted  # type: ignore[type-var]
             wanted = GraphQLList(inner)

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent.parent.parent
 PINS = ROOT / "deploy" / "requirements" / "dev.txt"
 TOOLS = Path(__file__).with_name("requirements.txt")
 CACHE = ROOT / ".data" / "core_suite"
-PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
+PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--retries", "1", "--quiet")
 TIMEOUT_S = 120.0
 
 
@@ -85,16 +85,21 @@ def _pinned_lines() -> str:
 
 
 def _pip(*arguments: str, **environ: str) -> None:
-    done = subprocess.run(
-        [*PIP, *arguments],
-        env={**os.environ, **environ},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [*PIP, *arguments],
+            env={**os.environ, **environ},
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise NotObtained(f"pip {arguments[0]} took more than {TIMEOUT_S:.0f} s") from error
     if done.returncode:
-        raise NotObtained(f"pip {arguments[0]} failed: {done.stderr.strip()[-600:]}")
+        raise NotObtained(
+            f"pip {arguments[0]} failed: {done.stderr.strip().rpartition(chr(10))[2]}"
+        )
 
 
 def _unpack(archive: Path, target: Path) -> None:

@@ -182,17 +182,22 @@ class Writer:
         given = []
         for name, argument in arguments.items():
             if is_required_argument(argument) or self.dice.chance(0.5):
-                given.append(f"{name}: {self._literal(argument.type, argument.default)}")
+                given.append(f"{name}: {self._literal(argument)}")
         return given
 
-    def _literal(self, wanted: GraphQLInputType, default: Any) -> str:
+    def _literal(self, argument: GraphQLArgument) -> str:
+        wanted = argument.type
         if self.dice.chance(0.4):
-            return f"${self._variable(wanted)}"
+            return f"${self._variable(wanted, not is_required_argument(argument))}"
         if not isinstance(wanted, GraphQLNonNull) and self.dice.chance(0.1):
             return "null"
         return written(self.inputs.value(wanted, self.dice, nulls=False), wanted)
 
-    def _variable(self, wanted: GraphQLInputType) -> str:
+    def _variable(self, wanted: GraphQLInputType, optional: bool) -> str:
+        """A declared one, or a new one; what has a default may be asked for by one that may be
+        null (GraphQL spec, All Variable Usages Are Allowed)."""
+        if optional and isinstance(wanted, GraphQLNonNull) and self.dice.chance(0.5):
+            wanted = wanted.of_type
         same = [name for name, one in self._variables.items() if str(one.type) == str(wanted)]
         if same and self.dice.chance(0.6):
             return self.dice.pick(same)

@@ -172,10 +172,12 @@ class World:
 
 
 def _own_default(source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
+    info.context.calls[f"own default at {info.path.as_list()}"] += 1
     return default_field_resolver(source, info, **arguments)
 
 
 def _own_type(value: Any, info: GraphQLResolveInfo[Any], abstract: Any) -> Any:
+    info.context.calls[f"own type at {info.path.as_list()}"] += 1
     return kind_of(value) or default_type_resolver(value, info, abstract)
 
 

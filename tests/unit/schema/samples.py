@@ -203,6 +203,8 @@ UPDATED = {"updated_at": AT}
 class SampleCaller:
     """Stands where the gateway's caller stands; remembers every call."""
 
+    coalescer = None  # nobody else asks at the same time
+
     def __init__(self, viewer: Viewer | None) -> None:
         self.viewer = viewer
         self.calls: list[tuple[str, Json]] = []
