@@ -8,9 +8,12 @@ from typing import Any
 from unittest import mock
 
 import httpx2
+import pytest
 
 from tests.harness.databases import redis_url as redis_url
 from tests.harness.stack import Stack, start_policy_gateway
+
+pytestmark = pytest.mark.modeless
 
 
 def _apq(sha: str, text: str | None = None) -> dict[str, Any]:

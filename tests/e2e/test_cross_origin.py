@@ -7,6 +7,8 @@ import pytest
 
 from tests.harness.stack import Stack
 
+pytestmark = pytest.mark.modeless
+
 APP = "https://app.example"
 PREFLIGHT = {
     "access-control-request-method": "POST",

@@ -24,6 +24,8 @@ from bff.commands.processes import Child
 from tests.contract.sizes import ROOT
 from tests.harness.stack import Stack, registered, start_policy_gateway
 
+pytestmark = pytest.mark.modeless
+
 EXAMPLES = 5_000
 SEED = int(os.environ.get("FACET_SEED", random.randrange(2**32)))
 ANSWER_WITHIN_S = 10

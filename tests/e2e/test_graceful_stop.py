@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from unittest import mock
 
 import httpx2
+import pytest
 
 from tests.harness.stack import Stack, registered, start_policy_gateway
+
+pytestmark = pytest.mark.modeless
 
 
 @dataclass

@@ -14,6 +14,8 @@ from bff.commands.development import SERVICES
 from tests.harness.databases import shared_postgres
 from tests.harness.stack import PLATFORMS, Stack, ask, registered, running_stack
 
+pytestmark = pytest.mark.modeless
+
 
 @pytest.fixture(scope="module")
 def on_postgresql(

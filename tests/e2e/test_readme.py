@@ -20,6 +20,8 @@ from tests.contract.docs import Page
 from tests.harness.databases import not_proven
 from tests.harness.stack import Stack
 
+pytestmark = pytest.mark.modeless
+
 ROOT = Path(__file__).parent.parent.parent
 README = Page(Path("README.md"), (ROOT / "README.md").read_text(encoding="utf-8"))
 

@@ -11,6 +11,8 @@ import pytest
 from tests.harness.raw_http import RawAnswer, Wire, head_of
 from tests.harness.stack import Stack, registered
 
+pytestmark = pytest.mark.modeless
+
 LARGEST_HEAD = 32_768
 NAMES = ["ios", "accounts"]
 

@@ -5,8 +5,10 @@ errors are equal too, in order. Where something is, failures race, and this may 
 
 An error belongs to the *place* that is null in the data because of it: the shortest part of its
 path at which the data is null. At each place both executors tell errors, and they tell the same
-ones, or, where several failures met at the place or below it, one of the two tells a part of what
-the other does. No more than one of them is the place's own. Their order is free.
+ones, or, where several failures met at the place or below it, each may tell a part of them. No
+more than one of them is the place's own. Their order is free. Where the compiled plan tells one
+that graphql-core does not, the fuzz asks whether it is among all failures there are: those that
+graphql-core tells of the same operation when errors null nothing but their own field.
 """
 
 from __future__ import annotations
@@ -18,21 +20,30 @@ from typing import Any
 
 from tests.compiler.answers import Answer, Path, Told
 
+# Of errors that a resolver raised with a path of its own.
+ELSEWHERE: Path = ("elsewhere",)
+
 
 class Verdict(Enum):
-    """`EQUAL` up to the last word; the next two are allowed where something was awaited."""
+    """`EQUAL` up to the last word; the next four are allowed where something was awaited."""
 
     EQUAL = "equal"
     ORDER = "errors in another order"
     FEWER = "fewer of several errors that null one place"
     MORE = "more of several errors that null one place"
+    OTHER = "another of several errors that null one place"
     DATA = "DIFFERENT DATA"
     ERRORS = "DIFFERENT ERRORS"
     MANNER = "awaited, or failed as a whole, unlike graphql-core"
 
     @property
     def allowed(self) -> bool:
-        return self in (Verdict.EQUAL, Verdict.ORDER, Verdict.FEWER, Verdict.MORE)
+        return self not in (Verdict.DATA, Verdict.ERRORS, Verdict.MANNER)
+
+    @property
+    def is_to_be_proven(self) -> bool:
+        """Whether the compiled plan told an error that graphql-core did not."""
+        return self in (Verdict.MORE, Verdict.OTHER)
 
 
 def compare(core: Answer, compiled: Answer) -> Verdict:
@@ -53,7 +64,7 @@ def _compare_places(core: Answer, compiled: Answer) -> Verdict:
     if expected.keys() != found.keys():
         return Verdict.ERRORS
     verdicts = {_compare_errors(place, expected[place], found[place]) for place in expected}
-    for verdict in (Verdict.ERRORS, Verdict.MORE, Verdict.FEWER):
+    for verdict in (Verdict.ERRORS, Verdict.OTHER, Verdict.MORE, Verdict.FEWER):
         if verdict in verdicts:
             return verdict
     return Verdict.ORDER
@@ -62,11 +73,13 @@ def _compare_places(core: Answer, compiled: Answer) -> Verdict:
 def _compare_errors(place: Path, expected: Counter[Told], found: Counter[Told]) -> Verdict:
     if expected == found:
         return Verdict.ORDER
+    if not (expected and found) and place != ELSEWHERE:
+        return Verdict.ERRORS
     if max(_own(place, expected), _own(place, found)) > 1:
         return Verdict.ERRORS
     if found < expected:
         return Verdict.FEWER
-    return Verdict.MORE if expected < found else Verdict.ERRORS
+    return Verdict.MORE if expected < found else Verdict.OTHER
 
 
 def _own(place: Path, errors: Counter[Told]) -> int:
@@ -75,7 +88,7 @@ def _own(place: Path, errors: Counter[Told]) -> int:
 
 
 def _by_place(answer: Answer) -> dict[Path, Counter[Told]]:
-    places = defaultdict[Path, Counter[Told]](Counter)
+    places = defaultdict[Path, Counter[Told]](Counter, {ELSEWHERE: Counter()})
     for error in answer.errors:
         places[_nulled(answer.data, error.path)][error] += 1
     return dict(places)
@@ -86,8 +99,11 @@ def _nulled(data: Any, path: Path) -> Path:
     for length, key in enumerate(_and_end(path)):
         if data is None:
             return path[:length]
-        if key is not None:
-            data = data[key]
+        if key is None:
+            break
+        if isinstance(data, dict) and key not in data:
+            return ELSEWHERE
+        data = data[key]
     raise AssertionError(f"the error at {path} nulls nothing")
 
 

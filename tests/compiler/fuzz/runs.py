@@ -9,15 +9,24 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from graphql import DocumentNode, OperationDefinitionNode, OperationType, parse, validate
+from graphql import (
+    DirectiveNode,
+    DocumentNode,
+    NameNode,
+    OperationDefinitionNode,
+    OperationType,
+    parse,
+    validate,
+)
 from graphql.execution import Executor
 from graphql.execution.incremental import IncrementalExecutor
+from graphql.type.directives import GraphQLDisableErrorPropagationDirective
 
 from tests.compiler.answers import Answer, answer
-from tests.compiler.fuzz.compare import compare
+from tests.compiler.fuzz.compare import Verdict, compare
 from tests.compiler.fuzz.dice import Dice
 from tests.compiler.fuzz.documents import Document, Writer
 from tests.compiler.fuzz.scene import Scene
@@ -101,6 +110,8 @@ async def _compare(
     core, expected = await _execute(IncrementalExecutor, world, document, variables, at_once)
     compiled, found = await _execute(executor, world, document, variables, at_once)
     verdict = compare(core, compiled)
+    if verdict.is_to_be_proven and not await _are_real(compiled, world, document, variables):
+        verdict = Verdict.ERRORS
     tally.runs += 1
     tally.counts[verdict.value] += 1
     _note(core, expected, found, tally)
@@ -111,6 +122,19 @@ async def _compare(
     if _is_mutation(document) and expected.events != found.events:
         return "DIFFERENT ORDER OF EFFECTS", f"{found.events}, not {expected.events}"
     return None
+
+
+async def _are_real(
+    compiled: Answer, world: World, document: DocumentNode, variables: dict[str, Any]
+) -> bool:
+    """Whether all errors told are among those there are."""
+    first, *others = document.definitions
+    apart = DirectiveNode(name=NameNode(value=GraphQLDisableErrorPropagationDirective.name))
+    assert isinstance(first, OperationDefinitionNode)
+    operation = replace(first, directives=(apart,))
+    whole = DocumentNode(definitions=(operation, *others))
+    everything, _ = await _execute(IncrementalExecutor, world, whole, variables, False)
+    return set(compiled.errors) <= set(everything.errors)
 
 
 def _is_mutation(document: DocumentNode) -> bool:
