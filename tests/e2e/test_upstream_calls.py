@@ -18,7 +18,12 @@ import pytest
 from bff.upstreams.transport import Transport
 from tests.harness.modes import COMPILED
 from tests.harness.stack import Stack, ask, registered
-from tests.harness.transports import HoldingTransport, LateTransport, RecordingTransport
+from tests.harness.transports import (
+    GatedTransport,
+    HoldingTransport,
+    LateTransport,
+    RecordingTransport,
+)
 
 CARDS, FEED, STATS = "/v1/cards/batch", "/v1/feed", "/v1/stats/batch"
 HEAD, INBOX, ITEMS = "/v1/inbox/head", "/v1/inbox", "/v1/items/batch"
@@ -103,6 +108,43 @@ async def test_calls_when_one_is_late(
     made = len(slowed.transport.calls)
     assert made == planned if COMPILED else planned <= made <= BOUND[name]
     assert body["extensions"]["upstream"]["late"] == 0
+
+
+BY_PLAN = pytest.mark.skipif(not COMPILED, reason="generic execution knows no join budget")
+
+
+@BY_PLAN
+async def test_keys_leave_at_the_join_budget(stack: Stack, token: str) -> None:
+    """A feed that answers after the join budget: the cards of the viewer and of the senders left
+    without its authors, who cost a fifth call, counted late; the screen is whole."""
+    home = registered(stack.settings("ios"), "ios", "Home")
+    gated = _Wrapped(GatedTransport, FEED, CARDS)
+    environment = {"BFF__SCREENS__DEADLINE_MS": "4000"}
+    async with stack.gateway("ios", gated, environment) as client:
+        body = await ask(client, home.id, None, token)
+    assert gated.transport.kept == 1, "the fault was not injected"
+    assert "errors" not in body
+    assert dict(Counter(gated.transport.paths)) == {CARDS: 2, FEED: 1, STATS: 1, HEAD: 1}
+    upstream = body["extensions"]["upstream"]
+    assert (upstream["calls"], upstream["late"]) == (5, 1)
+    assert all(entry["item"]["author"] for entry in body["data"]["home"]["feed"]["entries"])
+
+
+@BY_PLAN
+async def test_a_section_that_never_answers(stack: Stack, token: str) -> None:
+    """An inbox that never answers costs its own section: four calls, none late, and the feed has
+    its authors."""
+    home = registered(stack.settings("ios"), "ios", "Home")
+    gated = _Wrapped(GatedTransport, HEAD, None)
+    environment = {"BFF__SCREENS__DEADLINE_MS": "2000"}
+    async with stack.gateway("ios", gated, environment) as client:
+        body = await ask(client, home.id, None, token)
+    assert gated.transport.kept == 1, "the fault was not injected"
+    assert [error["path"] for error in body["errors"]] == [["home", "inbox"]]
+    assert dict(Counter(gated.transport.paths)) == {CARDS: 1, FEED: 1, STATS: 1, HEAD: 1}
+    upstream = body["extensions"]["upstream"]
+    assert (upstream["calls"], upstream["late"]) == (4, 0)
+    assert all(entry["item"]["author"] for entry in body["data"]["home"]["feed"]["entries"])
 
 
 @pytest.mark.parametrize("platform", ["ios", "android", "web"])

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from bff.upstreams.transport import Incoming, Outgoing, Transport
+from bff.upstreams.transport import Incoming, Outgoing, Transport, TransportTimeout
 
 # Turns of the loop without a new call, after which the gateway is taken to wait for answers.
 QUIET_TURNS = 50
@@ -100,4 +100,29 @@ class LateTransport(RecordingTransport):
         if path == self.late_path:
             self.delayed += 1
             await asyncio.sleep(self.seconds)
+        return answer
+
+
+class GatedTransport(RecordingTransport):
+    """Keeps the answers of one path back until another path was asked; without one, until the
+    call's own time is up."""
+
+    def __init__(self, real: Transport, kept_path: str, until_path: str | None) -> None:
+        super().__init__(real)
+        self._kept_path = kept_path
+        self._until_path = until_path
+        self._asked = asyncio.Event()
+        self.kept = 0
+
+    async def deliver(self, call: Outgoing, path: str) -> Incoming:
+        if path == self._until_path:
+            self._asked.set()
+        answer = await super().deliver(call, path)
+        if path == self._kept_path:
+            self.kept += 1
+            try:
+                async with asyncio.timeout(call.timeout):
+                    await self._asked.wait()
+            except TimeoutError as error:
+                raise TransportTimeout("kept back") from error
         return answer
