@@ -1,13 +1,13 @@
 #!/bin/sh
-# Pins run.txt and dev.txt from pyproject.toml: every package by hash, for Python 3.11 and newer,
-# without naming any index.
+# Pins every package by hash, for Python 3.11 and newer, without naming any index: what the product
+# runs on and what tests run on (pyproject.toml), and what two proofs keep to themselves.
 set -eu
 cd "$(dirname "$0")/../.."
-for kind in run dev; do
-  extra=""
-  [ "$kind" = dev ] && extra="--extra dev"
-  # shellcheck disable=SC2086
-  uv pip compile pyproject.toml $extra --universal --python-version 3.11 --generate-hashes \
-    --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet \
-    -o "deploy/requirements/$kind.txt"
-done
+pin() {
+  uv pip compile "$@" --universal --python-version 3.11 --generate-hashes \
+    --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
+}
+pin pyproject.toml -o deploy/requirements/run.txt
+pin pyproject.toml --extra dev -o deploy/requirements/dev.txt
+pin tests/bench/requirements.in -o tests/bench/requirements.txt
+pin tests/compiler/core_suite/requirements.in --no-deps -o tests/compiler/core_suite/requirements.txt
