@@ -229,7 +229,7 @@ def _executor(schema: GraphQLSchema, settings: Settings, metrics: Metrics) -> Ex
             count=metrics.shadowed,
             files=PairFiles(plans.shadow_dir) if plans.shadow_dir else None,
         )
-    metrics.plans.set_function(lambda: len(executor.plans))
+    metrics.plans.set_function(lambda: executor.plans.compiled_operations)
     metrics.plans_bytes.set_function(lambda: executor.plans.size)
     return executor
 

@@ -38,7 +38,7 @@ from graphql.execution.collect_fields import (
 from graphql.execution.values import VariableValues
 from graphql.pyutils.is_awaitable import is_awaitable
 
-from bff.contract import BatchField, is_screen, section_of
+from bff.contract import BatchField, Scope, is_screen, section_of
 from bff.plans import complete
 from bff.plans.access import access
 from bff.plans.classes import decides_by_class
@@ -86,7 +86,6 @@ class CompiledPlan:
     counters: Counters
     size: int
     generic_fields: tuple[str, ...] = ()
-    label: str = "plan"
 
 
 def compile_operation(subject: Subject, counters: Counters, label: str = "plan") -> CompiledPlan:
@@ -166,7 +165,6 @@ class _Compiler:
             counters=counters,
             size=_size(source, self.number),
             generic_fields=tuple(self.generic),
-            label=label,
         )
 
     @cached_property
@@ -419,6 +417,7 @@ def _group_waves(
             index=first + offset,
             group=number,
             loader=wave.steps[0].batch.loader,
+            of_viewer=wave.steps[0].batch.loader.scope is Scope.VIEWER,
             level=wave.level,
             feeders=feeders[offset],
             feeds=tuple(feeds.get(first + offset, ())),

@@ -1,7 +1,8 @@
 """Waits for what a run still needs, in the request's own task: one wake-up a loop turn.
 
 Every answer that is there is put in its place before anything new is started, so that all keys one
-turn brings leave together. Only tasks made here are ever cancelled: others' futures are shared.
+turn brings leave together. When a place is given up only
+tasks made here are cancelled: others' futures are shared.
 """
 
 from __future__ import annotations

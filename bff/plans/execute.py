@@ -49,10 +49,11 @@ Mode = Literal["compiled", "generic"]
 Require = Literal["warn", "refuse"]
 
 NOT_YET = "not compiled yet"
+COMPILER_FAULT = "compiler fault"
 # So many deciding variables are compiled for all their outcomes before anybody asks.
 MAX_FORESEEN = 2
-# A compilation holds the loop for some milliseconds. While requests are served they have their turn
-# for as long after one that was asked for, and for many times as long after one that was not.
+# A compilation holds the loop for some milliseconds. When a request began meanwhile, others have
+# their turn: for as long after one that was asked for, for many times as long after another.
 PAUSE_ASKED = 1
 PAUSE_FORESEEN = 9
 
@@ -117,7 +118,6 @@ class Executor:
     ) -> Executed:
         """Data and located errors. Raises BadVariables (BAD_USER_INPUT) before anything ran."""
         self._served += 1
-        known: Known | None = None
         if self.mode == "generic":
             return await self._generic(
                 operation, self._coerced(operation, variables), context, "mode"
@@ -232,6 +232,9 @@ class Executor:
             reasons = [one for plan in self.compile(operation, {}) for one in plan.generic_fields]
         except NotCompiled as error:
             reasons = [str(error)]
+        except Exception:
+            log.exception("plan_compiler_failed", document_hash=operation.document_hash)
+            reasons = [COMPILER_FAULT]
         if reasons:
             raise ValidationFailed(
                 f"it would not run wholly by a compiled plan ({reasons[0]}); change the document, "
@@ -266,7 +269,7 @@ class Executor:
         except NotCompiled as error:
             log.warning("plan_not_compiled", reason=str(error), **told)
         except Exception:
-            self.plans.disable(_key(operation), "compiler fault")
+            self.plans.disable(_key(operation), COMPILER_FAULT)
             log.exception("plan_compiler_failed", **told)
 
     def compile(self, operation: Executable, coerced: Mapping[str, Any]) -> list[CompiledPlan]:
@@ -278,24 +281,23 @@ class Executor:
         known = self.plans.open(key, definition, fragments, self._coercer(definition))
         label = f"plan {operation.name or 'anonymous'} {operation.document_hash[:12]}"
         plans = []
-        for outcome in _outcomes(known.deciding, coerced):
+        for outcome in _outcomes(known, coerced):
             values = VariableValues({}, dict(outcome))
             subject = Subject(self.schema, definition, fragments, values, default_field_resolver)
             plans.append(self.plans.compile(known, subject, label))
         return plans
 
 
-def _outcomes(deciding: Sequence[str], coerced: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _outcomes(known: Known, coerced: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The variables that decide the selection: as given; all there are where few are open, else
-    the one that includes the most."""
+    the one that selects the most."""
+    deciding = known.deciding
     if all(name in coerced for name in deciding):
         return [{name: coerced[name] for name in deciding}]
     if len(deciding) > MAX_FORESEEN:
-        return [dict.fromkeys(deciding, True)]
-    return [
-        dict(zip(deciding, one, strict=True))
-        for one in product((True, False), repeat=len(deciding))
-    ]
+        return [dict(known.most)]
+    every = product((True, False), repeat=len(deciding))
+    return [dict(zip(deciding, one, strict=True)) for one in every]
 
 
 def _key(operation: Executable) -> tuple[str, str | None]:

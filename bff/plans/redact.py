@@ -19,7 +19,7 @@ import orjson
 from graphql import DocumentNode, FieldNode, VariableDefinitionNode, Visitor, visit
 
 from bff.plans import verdict
-from bff.plans.replay import Asked
+from bff.plans.replay import AskedKey
 from bff.plans.verdict import Entry, Side
 
 MOST_FILES = 20
@@ -72,7 +72,7 @@ class Redactor:
     def side(self, side: Side) -> dict[str, Any]:
         return {"data": self.value(side.data), "errors": [self._error(one) for one in side.errors]}
 
-    def keys(self, asked: Iterable[Asked]) -> list[str]:
+    def keys(self, asked: Iterable[AskedKey]) -> list[str]:
         """Keys of loaders: which loader, and the key's hash."""
         return sorted(f"{kind.__name__}: {self.value(key)}" for kind, key in asked)
 

@@ -1,6 +1,6 @@
 """Records what the loaders answered in one request, and lets a second execution run on that alone.
 
-A recording keeps who asked and the answers, nothing else of the request. What the second execution
+A recording keeps who asked, without the token, and the answers. What the second execution
 asks beyond them is noted and fails there: no call is ever made for it. Judging is `verdict.py`'s.
 """
 
@@ -25,7 +25,7 @@ K = TypeVar("K")
 R = TypeVar("R")
 
 # Which loader, and which of its keys.
-Asked: TypeAlias = "tuple[type, Any]"
+AskedKey: TypeAlias = "tuple[type, Any]"
 
 
 class NotRecorded(Exception):
@@ -45,14 +45,15 @@ class Recording:
     arrival: Arrival
     viewer: Viewer | None
     left: float
-    asked: set[Asked] = field(default_factory=set)
-    answers: dict[Asked, Any] = field(default_factory=dict)
+    asked: set[AskedKey] = field(default_factory=set)
+    answers: dict[AskedKey, Any] = field(default_factory=dict)
     unfit: str | None = None
 
     @classmethod
     def of(cls, context: Context) -> Recording:
         """The beginning of a recording: nothing was asked for yet."""
-        return cls(context.arrival, context.viewer, context.remaining())
+        arrival = replace(context.arrival, authorization=None)  # the token ends here
+        return cls(arrival, context.viewer, context.remaining())
 
     def add(self, kind: type, key: Any, answer: Any) -> None:
         """One key's record, None, or its error. A call that failed may be made again and end
@@ -136,8 +137,8 @@ class ReplayContext(Context):
         nobody = cast("Caller", _NoCaller(recording.viewer, self._give_up))
         super().__init__(replace(recording.arrival, deadline=deadline), nobody, self._signed_out)
         self.answers = recording.answers
-        self.asked: set[Asked] = set()
-        self.missing: set[Asked] = set()
+        self.asked: set[AskedKey] = set()
+        self.missing: set[AskedKey] = set()
         self.unfit: str | None = None
 
     def loader(self, kind: type[Loader[K, R]]) -> Loader[K, R]:

@@ -189,7 +189,12 @@ class Run:
             slots.append((container, slot, settle, place))
 
     def want_all(self, wave: int, keys: list[Any], settle: Settle, place: Place) -> list[Any]:
-        """The keys of a batch field that is a list: one item a key, null where a key is None."""
+        """The keys of a batch field that is a list: one item a key, null where a key is None.
+
+        Raises UNAUTHENTICATED, an error of the whole field, for a viewer's data without a viewer.
+        """
+        if self.waves[wave].plan.of_viewer and any(key is not None for key in keys):
+            self.context.signed_in()
         items: list[Any] = [None] * len(keys)
         for index, key in enumerate(keys):
             at: Place = (place, index, None)

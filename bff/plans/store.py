@@ -13,6 +13,7 @@ from typing import Any
 from graphql import (
     DirectiveNode,
     FragmentDefinitionNode,
+    FragmentSpreadNode,
     OperationDefinitionNode,
     Undefined,
     VariableNode,
@@ -33,12 +34,17 @@ NOT_TAKEN = frozenset({"defer", "stream", "experimental_disableErrorPropagation"
 
 
 class _Directives(Visitor):
-    """Which variables decide what is selected, and directives the compiler does not take."""
+    """Which variables decide what is selected, what each has to be to select the most, and
+    directives the compiler does not take."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.variables: set[str] = set()
+        self.most: dict[str, bool] = {}
         self.not_taken: str | None = None
+        self.spread: set[str] = set()
+
+    def enter_fragment_spread(self, node: FragmentSpreadNode, *_: Any) -> None:
+        self.spread.add(node.name.value)
 
     def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
         name = node.name.value
@@ -46,28 +52,22 @@ class _Directives(Visitor):
             self.not_taken = name
         if name in ("skip", "include"):
             values = [argument.value for argument in node.arguments or ()]
-            self.variables |= {
-                value.name.value for value in values if isinstance(value, VariableNode)
-            }
+            for value in values:
+                if isinstance(value, VariableNode):
+                    self.most.setdefault(value.name.value, name == "include")
 
 
-def asks_for(
-    operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]
-) -> str | None:
-    """What an operation asks for that the compiler does not take, if anything."""
-    if any(node.variable_definitions for node in fragments.values()):
-        return "fragment variables"
-    found = _read(operation, fragments).not_taken
-    return f"@{found}" if found else None
-
-
-def _read(
+def read_directives(
     operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]
 ) -> _Directives:
+    """What stands in an operation and in every fragment it spreads."""
     seen = _Directives()
     visit(operation, seen)
-    for node in fragments.values():
-        visit(node, seen)
+    done: set[str] = set()
+    while todo := [name for name in seen.spread - done if name in fragments]:
+        for name in todo:
+            visit(fragments[name], seen)
+        done.update(todo)
     return seen
 
 
@@ -75,21 +75,26 @@ class Known:
     """An operation that was opened: the variables that decide its selection, its coercer, and its
     plan for each outcome."""
 
-    __slots__ = ("coercer", "deciding", "held", "refusal", "size", "variants")
+    __slots__ = ("coercer", "deciding", "held", "most", "refusal", "size", "variants")
 
     def __init__(
         self,
-        deciding: tuple[str, ...],
+        most: Mapping[str, bool],
         refusal: str | None,
         coercer: VariableCoercer | None,
         held: object,
     ) -> None:
-        self.deciding = deciding
+        self.deciding = tuple(sorted(most))
+        self.most = most  # the outcome that selects the most
         self.refusal = refusal
         self.coercer = coercer
         self.held = held  # whatever the key is only the identity of
         self.variants: dict[tuple[Any, ...], CompiledPlan | str] = {}
         self.size = 0
+
+    @property
+    def has_plan(self) -> bool:
+        return any(isinstance(one, CompiledPlan) for one in self.variants.values())
 
     def outcome(self, coerced: Mapping[str, Any]) -> tuple[Any, ...]:
         """What @skip and @include come to for these coerced variables."""
@@ -103,6 +108,8 @@ class Known:
         found = self.variants.get(self.outcome(coerced) if self.deciding else ())
         if isinstance(found, str):
             raise NotCompiled(found)
+        if found is None and len(self.variants) >= MAX_VARIANTS:
+            raise NotCompiled("too many outcomes of @skip and @include")
         return found
 
 
@@ -119,8 +126,13 @@ class PlanStore:
         self._disabled: dict[Any, str] = {}
 
     def __len__(self) -> int:
-        """Operations that are kept."""
+        """Operations that are kept, those that cannot be compiled among them."""
         return len(self._known)
+
+    @property
+    def compiled_operations(self) -> int:
+        """Operations with at least one plan."""
+        return sum(known.has_plan for known in self._known.values())
 
     @property
     def has_room(self) -> bool:
@@ -149,10 +161,11 @@ class PlanStore:
         disabled."""
         known = self.get(key)
         if known is None:
-            seen = _read(operation, fragments)
-            deciding = tuple(sorted(seen.variables))
-            refusal = asks_for(operation, fragments)
-            known = self._known[key] = Known(deciding, refusal, coercer, held)
+            seen = read_directives(operation, fragments)
+            refusal = f"@{seen.not_taken}" if seen.not_taken else None
+            if any(node.variable_definitions for node in fragments.values()):
+                refusal = "fragment variables"
+            known = self._known[key] = Known(seen.most, refusal, coercer, held)
             self._grow(known, PER_OPERATION)
         return known
 
@@ -165,14 +178,11 @@ class PlanStore:
         if found is not None:
             return found
         outcome = known.outcome(subject.variables.coerced)
+        shown = f"{label} {','.join(map(str, outcome))}" if outcome else label
         try:
-            if len(known.variants) >= MAX_VARIANTS:
-                raise NotCompiled("too many outcomes of @skip and @include")
-            shown = f"{label} {','.join(map(str, outcome))}" if outcome else label
             plan = compile_operation(subject, self.counters, shown)
         except NotCompiled as error:
-            if len(known.variants) < MAX_VARIANTS:
-                known.variants[outcome] = str(error)
+            known.variants[outcome] = str(error)
             raise
         known.variants[outcome] = plan
         self._grow(known, plan.size)
@@ -195,11 +205,6 @@ class PlanStore:
         """Never use a plan for this operation again."""
         self._disabled[key] = reason
         self._drop(key)
-
-    def forget(self) -> None:
-        """Drop all plans; they are compiled again when they are looked for."""
-        self._known.clear()
-        self.size = 0
 
     def _grow(self, known: Known, size: int) -> None:
         """Make room for what has come; what was used last stays, however large it is."""

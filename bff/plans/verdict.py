@@ -26,7 +26,7 @@ from typing import Any, Literal, TypeAlias
 import orjson
 from graphql import GraphQLError
 
-from bff.plans.replay import Asked, NotRecorded
+from bff.plans.replay import AskedKey, NotRecorded
 
 Outcome = Literal["equal", "errors_cut", "differs", "inconclusive", "dropped", "failed"]
 Path: TypeAlias = "tuple[str | int, ...]"
@@ -67,8 +67,8 @@ class Side:
 
     data: Any
     errors: tuple[Entry, ...]
-    asked: frozenset[Asked]
-    missing: frozenset[Asked] = frozenset()
+    asked: frozenset[AskedKey]
+    missing: frozenset[AskedKey] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

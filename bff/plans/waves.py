@@ -25,6 +25,7 @@ class WavePlan:
     index: int
     group: int
     loader: type
+    of_viewer: bool
     level: int
     feeders: tuple[int, ...]
     feeds: tuple[int, ...]

@@ -39,6 +39,6 @@ def test_every_reason_is_on_the_page() -> None:
         reasons |= set(re.findall(r'disable\([^"]*"([^"]+)"\)', text))
         reasons |= set(re.findall(r'\.generic = "([^"]+)"', text))
         reasons |= set(re.findall(r'generic_value\([^"]*"([^"]+)"\)', text))
-        reasons |= set(re.findall(r'reason = "([^"]+)"', text))
+        reasons |= set(re.findall(r'(?:reason|refusal|FAULT) = "([^"]+)"', text))
     assert len(reasons) >= 8
     assert {reason for reason in reasons if f"`{reason}`" not in PAGE} == {"no such root type"}

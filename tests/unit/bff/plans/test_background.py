@@ -14,7 +14,7 @@ from bff.errors import ValidationFailed
 from bff.plans import compiler
 from bff.plans.compiler import CompiledPlan, NotCompiled
 from bff.plans.execute import Executable, Executor
-from bff.plans.store import PlanStore
+from bff.plans.store import MAX_VARIANTS, PlanStore
 from tests.unit.bff.plans.wave_world import SCHEMA, World, prepared
 
 TEXT = "{ home { viewer { id } } }"
@@ -130,3 +130,32 @@ async def test_required_plans_are_there() -> None:
     executor = Executor(SCHEMA, hide_suggestions=False, require="refuse")
     executor.foresee(prepared(TEXT))
     assert await _plan_of_answer(executor, TEXT) == "compiled"
+
+
+async def test_required_plans_refuse_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With plans required, a fault of the compiler is a refusal as well."""
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(PlanStore, "compile", broken)
+    with pytest.raises(ValidationFailed, match="compiler fault"):
+        Executor(SCHEMA, hide_suggestions=False, require="refuse").foresee(prepared(TEXT))
+
+
+async def test_too_many_outcomes_say_so() -> None:
+    """Beyond the outcomes that are compiled an answer tells why it is generic, and stays so."""
+    names = [f"v{number}" for number in range(6)]
+    declared = ", ".join(f"${name}: Boolean!" for name in names)
+    fields = " ".join(f"{name}: __typename @skip(if: ${name})" for name in names)
+    operation = prepared(f"query({declared}) {{ here: __typename {fields} }}")
+    executor = Executor(SCHEMA, hide_suggestions=False)
+    outcomes = [
+        {name: bool(number >> bit & 1) for bit, name in enumerate(names)}
+        for number in range(MAX_VARIANTS + 1)
+    ]
+    for values in outcomes[:MAX_VARIANTS]:
+        executor.compile(operation, values)
+    found = await executor.execute(operation, outcomes[-1], cast("Context", World()))
+    assert found.plan == "generic(too many outcomes of @skip and @include)"
+    assert not executor._wanted

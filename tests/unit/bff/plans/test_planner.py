@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from graphql import OperationDefinitionNode, parse
 
 from bff import config as settings_module
@@ -73,3 +74,15 @@ def test_mutation_fields_are_groups() -> None:
     made = plan(text)
     assert [group.name for group in made.groups] == ["a", "b"]
     assert (made.calls, made.levels) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    "feed",
+    ["feed @skip(if: $x)", "feed @include(if: $x)", "feed @include(if: $x) @skip(if: $y)"],
+)
+@pytest.mark.parametrize("default", ["", " = false", " = true"])
+def test_nothing_is_planned_too_small(feed: str, default: str) -> None:
+    """What a variable may select is planned, whichever way round and whatever its default."""
+    declared = f"$x: Boolean!{default}, $y: Boolean!{default}"
+    text = f"query ({declared}) {{ home {{ {feed} {{ hasMore }} }} }}"
+    assert loaders(plan(text)) == [("FeedPageByPageLoader", 1)]

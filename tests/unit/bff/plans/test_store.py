@@ -91,6 +91,8 @@ def test_outcomes_are_bounded() -> None:
         _compile(store, "one", text, coerced=outcomes[-1])
     known = store.get("one")
     assert known is not None
+    with pytest.raises(NotCompiled, match="too many outcomes"):
+        known.plan(outcomes[-1])
     assert len(known.variants) == MAX_VARIANTS
 
 
@@ -153,10 +155,22 @@ def test_too_wide_is_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
         _compile(PlanStore(), "one", WIDE, _wide())
 
 
-def test_forgotten_plans_come_back() -> None:
-    """After `forget` nothing is kept, and everything can be compiled anew."""
+def test_refused_operations_are_no_plans() -> None:
+    """What is kept only to remember its refusal does not count as compiled."""
     store = PlanStore()
     _compile(store, "one")
-    store.forget()
-    assert (len(store), store.size) == (0, 0)
-    assert _compile(store, "one").source
+    with pytest.raises(NotCompiled):
+        _compile(store, "two", "query @experimental_disableErrorPropagation { a }")
+    assert (len(store), store.compiled_operations) == (2, 1)
+
+
+def test_only_its_own_fragments_decide() -> None:
+    """Variables of a fragment that another operation of the document spreads decide nothing."""
+    store = PlanStore()
+    text = """
+        query One { ...A } query Two($x: Boolean!) { ...B }
+        fragment A on Query { a ...C } fragment B on Query { b @skip(if: $x) }
+        fragment C on Query { b }
+    """
+    known, _ = _open(store, "one", text)
+    assert known.deciding == ()
