@@ -18,10 +18,10 @@ R = TypeVar("R")
 class Asked(Generic[K, R]):
     """One call's keys, and their answers once it is over. A call that was given up has none."""
 
-    __slots__ = ("_answers", "_found", "_keys", "_over", "_then")
+    __slots__ = ("_answers", "_found", "_over", "_then", "keys")
 
     def __init__(self, keys: Sequence[K]) -> None:
-        self._keys = keys
+        self.keys = keys
         self._over = False
         self._answers: Sequence[R | Exception | None] = ()
         # By key; made when the first asks again, which most calls never see.
@@ -29,14 +29,21 @@ class Asked(Generic[K, R]):
         self._then: list[Callable[[], None]] = []
 
     def answer(self, answers: Sequence[R | Exception | None]) -> None:
-        """The call is over; `answers` in the keys' order."""
-        self._answers = answers
-        self._end()
+        """The call is over; `answers` in the keys' order. Too late for one that was given up."""
+        if not self._over:
+            self._answers = answers
+            self._end()
 
     def give_up(self) -> None:
-        """Whoever asked left, or failed by a fault of ours: the others ask for themselves."""
-        self._keys = ()
-        self._end()
+        """Whoever asked left, or failed by a fault of ours: the others ask for themselves. What is
+        answered already stays so."""
+        if not self._over:
+            self.keys = ()
+            self._end()
+
+    @property
+    def is_over(self) -> bool:
+        return self._over
 
     def then(self, told: Callable[[], None]) -> None:
         """Calls `told` once the call is over; at once if it is."""
@@ -62,7 +69,7 @@ class Asked(Generic[K, R]):
 
     def _by_key(self) -> dict[K, R | Exception | None]:
         if self._found is None:
-            self._found = dict(zip(self._keys, self._answers, strict=True))
+            self._found = dict(zip(self.keys, self._answers, strict=True))
         return self._found
 
     def _end(self) -> None:

@@ -138,18 +138,29 @@ class Loader(DataLoader[K, R | None], Generic[K, R]):
         return await self.fetch(keys)
 
     async def _ask(self, keys: Sequence[K]) -> list[R | Exception | None]:
-        """Keys nobody asked for yet, in as many calls at once as they need."""
+        """Keys nobody asked for yet, in as many calls at once as they need. All are known as asked
+        for before anybody else runs: nobody asks for them beside us."""
         size = self.max_batch_size
         if len(keys) <= size:
-            return await self._ask_batch(keys)
-        batches = [keys[at : at + size] for at in range(0, len(keys), size)]
-        parts = await asyncio.gather(*map(self._ask_batch, batches))
+            return await self._ask_batch(self._noted(keys))
+        batches = [self._noted(keys[at : at + size]) for at in range(0, len(keys), size)]
+        try:
+            parts = await asyncio.gather(*map(self._ask_batch, batches))
+        except asyncio.CancelledError:
+            # A task cancelled before it began could not give up its batch itself.
+            for asked in batches:
+                self._give_up(asked)
+            raise
         return [answer for part in parts for answer in part]
 
-    async def _ask_batch(self, keys: Sequence[K]) -> list[R | Exception | None]:
-        """As aiodataloader keeps them: the answers, but no failure of the whole call."""
+    def _noted(self, keys: Sequence[K]) -> Asked[K, R]:
         asked = Asked[K, R](keys)
         self._asked.update(dict.fromkeys(keys, asked))
+        return asked
+
+    async def _ask_batch(self, asked: Asked[K, R]) -> list[R | Exception | None]:
+        """As aiodataloader keeps them: the answers, but no failure of the whole call."""
+        keys = asked.keys
         try:
             answers = cast("list[R | Exception | None]", await self.batch_load_fn(keys))
             if len(answers) != len(keys):
@@ -157,17 +168,23 @@ class Loader(DataLoader[K, R | None], Generic[K, R]):
         except FieldError as error:
             # An answer now: its traceback would hold this frame, and with it itself.
             answers = [error.with_traceback(None)] * len(keys)
-            self._forget(keys)
+            self._forget(asked)
         except BaseException:
-            self._forget(keys)
-            asked.give_up()
+            self._give_up(asked)
             raise
         asked.answer(answers)
         return answers
 
-    def _forget(self, keys: Sequence[K]) -> None:
-        for key in keys:
-            self._asked.pop(key, None)
+    def _give_up(self, asked: Asked[K, R]) -> None:
+        if not asked.is_over:
+            self._forget(asked)
+            asked.give_up()
+
+    def _forget(self, asked: Asked[K, R]) -> None:
+        """Who comes from now on asks anew; somebody may have already."""
+        for key in asked.keys:
+            if self._asked.get(key) is asked:
+                del self._asked[key]
 
     async def _join(self, keys: Sequence[K]) -> list[R | Exception | None]:
         """New keys leave at once; the others wait for the call that carries them already. What
@@ -175,29 +192,38 @@ class Loader(DataLoader[K, R | None], Generic[K, R]):
         found: dict[K, R | Exception | None] = {}
         wanted = keys
         while wanted:
-            new, earlier = self._parted(wanted)
-            if new and earlier:
-                answers, _ = await asyncio.gather(self._ask(new), self._earlier(earlier, found))
-                found.update(zip(new, answers, strict=True))
-            elif new:
+            new, calls, loads = self._parted(wanted)
+            # One after the other takes no longer: what others asked for is under way.
+            if new:
                 found.update(zip(new, await self._ask(new), strict=True))
-            else:
-                await self._earlier(earlier, found)
+            await self._earlier(calls, loads, found)
             wanted = [key for key in wanted if key not in found]
         return [found[key] for key in keys]
 
-    def _parted(self, keys: Sequence[K]) -> tuple[list[K], list[K]]:
-        """Keys nobody asked for yet, and those somebody did."""
+    def _parted(
+        self, keys: Sequence[K]
+    ) -> tuple[list[K], dict[K, Asked[K, R]], dict[K, Future[R | None]]]:
+        """Keys nobody asked for yet, and what carries the others: not looked up later, for what
+        fails in the meantime is forgotten."""
         new: list[K] = []
-        earlier: list[K] = []
+        calls: dict[K, Asked[K, R]] = {}
+        loads: dict[K, Future[R | None]] = {}
         for key in keys:
-            (earlier if key in self._asked or key in self._cache else new).append(key)
-        return new, earlier
+            if (asked := self._asked.get(key)) is not None:
+                calls[key] = asked
+            elif (future := self._cache.get(key)) is not None:
+                loads[key] = future
+            else:
+                new.append(key)
+        return new, calls, loads
 
-    async def _earlier(self, keys: Sequence[K], found: dict[K, R | Exception | None]) -> None:
+    async def _earlier(
+        self,
+        calls: dict[K, Asked[K, R]],
+        loads: dict[K, Future[R | None]],
+        found: dict[K, R | Exception | None],
+    ) -> None:
         """Puts into `found` what earlier loads of this exchange answer."""
-        calls = {key: asked for key in keys if (asked := self._asked.get(key)) is not None}
-        loads = {key: self._cache[key] for key in keys if key not in calls}
         for key, asked in calls.items():
             await asked.over()
             if asked.has(key):
@@ -206,10 +232,10 @@ class Loader(DataLoader[K, R | None], Generic[K, R]):
             # Not awaited one by one: whoever awaits a future takes it along when cancelled.
             await asyncio.wait(loads.values())
         for key, future in loads.items():
-            if future.cancelled():
-                self._cache.pop(key, None)
-            else:
+            if not future.cancelled():
                 found[key] = _answer(future.exception() or future.result())
+            elif self._cache.get(key) is future:
+                del self._cache[key]
 
     def _pass_on(self, asked: Asked[K, R], key: K, future: Future[R | None]) -> None:
         """To one who asked in the other way; if the first was given up, the key queues anew."""

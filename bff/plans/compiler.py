@@ -53,7 +53,7 @@ from bff.plans.waves import WavePlan
 
 # Beyond so many names in the text an operation is not compiled: each field of each possible type
 # takes a few, however seldom it occurs.
-MAX_SYMBOLS = 40_000
+MAX_SYMBOLS = 8_000
 ALWAYS_SLOW = Fast("False", None, {})
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -52,6 +53,10 @@ AS_THEY_ARE: Mapping[Any, Callable[[Any], bool]] = {
     GraphQLInt: lambda value: type(value) is int and value in INT,
     GraphQLFloat: lambda value: type(value) is float and value - value == 0.0,
 }
+
+
+class _Enough(Exception):
+    """So many errors are told; more would only cost."""
 
 
 class _Unsure(Exception):
@@ -160,11 +165,14 @@ class VariableCoercer:
         said: list[str] = []
 
         def on_error(error: GraphQLError, path: list[str | int]) -> None:
-            if len(said) < MAX_VARIABLE_ERRORS:
-                where = f"Variable '${signature.name}' has invalid value{print_path_list(path)}"
-                said.append(f"{where}: {_expected(signature.type, value, path, error)}")
+            where = f"Variable '${signature.name}' has invalid value{print_path_list(path)}"
+            said.append(f"{where}: {_expected(signature.type, value, path, error)}")
+            if len(said) == MAX_VARIABLE_ERRORS:
+                raise _Enough
 
-        validate_input_value(value, signature.type, on_error, self._hide_suggestions)
+        # Each error costs as much as the value is large, and a value may hold thousands.
+        with suppress(_Enough):
+            validate_input_value(value, signature.type, on_error, self._hide_suggestions)
         return said
 
 

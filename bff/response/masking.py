@@ -10,11 +10,12 @@ from typing import Any
 
 from graphql import GraphQLError
 
-from bff.errors import ClientError, InternalError
+from bff.errors import BadUserInput, ClientError, InternalError
 from bff.telemetry.logs import logger
 
 log = logger(__name__)
 
+BAD_ARGUMENT = "An argument of this field does not fit; look at the variables it is given."
 MASKED = "Something went wrong on our side; the request id finds it in our logs."
 
 
@@ -24,7 +25,8 @@ def field_entries(errors: Iterable[GraphQLError], request_id: str) -> list[dict[
     entries = []
     for error in errors:
         cause = error.original_error or error
-        if not isinstance(cause, ClientError) and id(cause) not in causes:
+        ours = not isinstance(cause, ClientError) and not _is_of_arguments(cause)
+        if ours and id(cause) not in causes:
             causes.add(id(cause))
             log.error("field_failed", path=error.path, request_id=request_id, exc_info=cause)
         entries.append(field_entry(error))
@@ -43,5 +45,15 @@ def field_entry(error: GraphQLError) -> dict[str, Any]:
         entry["message"] = cause.message
         entry["extensions"] = {**cause.extensions, "code": cause.code}
         return entry
+    if _is_of_arguments(cause or error):
+        entry["message"] = BAD_ARGUMENT
+        entry["extensions"] = {"code": BadUserInput.code}
+        return entry
     entry["extensions"] = {"code": InternalError.code}
     return entry
+
+
+def _is_of_arguments(cause: Exception) -> bool:
+    """graphql-core's own error about an argument, such as a variable's null where none may be
+    (GraphQL spec, Coercing Field Arguments). Its words may quote the value, so they stay here."""
+    return isinstance(cause, GraphQLError) and cause.message.startswith("Argument '")

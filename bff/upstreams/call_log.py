@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class CallLog:
-    """The upstream calls of one exchange. `joins` are the calls of other exchanges that its keys
-    went along in; `late` the calls for keys that came after their wave had left."""
+    """The upstream calls of one exchange. `joins` counts its loads that went along in a call it
+    did not start for them: another exchange's, or one of another operation of this same exchange.
+    `late` are the calls for keys that came after their wave had left."""
 
     by_service: dict[str, int] = field(default_factory=dict)
     joins: int = 0

@@ -12,7 +12,10 @@ import contextvars
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
+from bff.telemetry.logs import logger
 from bff.upstreams.shared_call import Asker, Kind, SharedCall, SharedLoad
+
+log = logger(__name__)
 
 # How many turns of the loop the first keys wait for others. An idle process turns in
 # microseconds; a busy one takes in many answers a turn, and with them the next keys: measured with
@@ -61,12 +64,20 @@ class Coalescer:
         self._depart(place)
 
     def _depart(self, place: tuple[Kind, Hashable], without: SharedLoad | None = None) -> None:
+        """Failure policy: a fault of ours here costs the sharing; every request still waiting
+        calls by itself, and what was counted for it by then stays counted."""
         kind, _ = place
         gathered = self._gathering.pop(place)
-        if len(gathered) > 1:
+        if len(gathered) < 2:
+            return
+        try:
             staying = [load for load in gathered if load is not without and load.is_waiting]
             for loads in _packed(staying, kind.max_batch_size):
                 self._leave(kind, loads)
+        except Exception:
+            for load in gathered:
+                load.settle(None)
+            log.exception("shared_call_not_sent", method=kind.method.name)
 
     def _leave(self, kind: Kind, loads: list[SharedLoad]) -> None:
         """One call for these loads, counted with the first of them; one alone goes by itself."""

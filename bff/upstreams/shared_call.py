@@ -24,9 +24,12 @@ from bff.errors import (
     UpstreamBadResponse,
 )
 from bff.request import Deadline
+from bff.telemetry.logs import logger
 from bff.upstreams.call_log import CallLog
 from bff.upstreams.method import Method
 from bff.upstreams.refusals import deadline_passed
+
+log = logger(__name__)
 
 # Refusals that one request's keys can bring about: the others must not bear them.
 BLAMES_KEYS = (BadUserInput, NotFound, Forbidden, Conflict, UpstreamBadResponse)
@@ -169,6 +172,7 @@ class SharedCall:
             self._settle_all(partial(copy.copy, error))
         except Exception:
             # A fault of ours, perhaps over one request's keys: each meets it alone, or does not.
+            log.exception("shared_call_broke", method=self._kind.method.name)
             self._settle_all(lambda: None)
         else:
             self._hand_out(found)

@@ -91,26 +91,29 @@ class PyreqwestTransport:
         )
 
     async def send(self, call: Outgoing) -> Incoming:
-        task = asyncio.current_task()
-        cancels = task.cancelling() if task is not None else 0
+        cancels = _cancels()
+        try:
+            found = await self._send(call)
+        except Exception:
+            _obey_cancel(cancels)
+            raise
+        _obey_cancel(cancels)
+        return found
+
+    async def _send(self, call: Outgoing) -> Incoming:
         try:
             request = self._client.request(call.verb, _parsed(call.url)).headers(call.headers)
             if call.body is not None:
                 request = request.body_bytes(call.body)
             async with request.timeout(_duration(call.timeout)).build_streamed() as response:
                 body = await self._read(response)
-                found = Incoming(response.status, response.get_header("content-type") or "", body)
+                return Incoming(response.status, response.get_header("content-type") or "", body)
         except RequestTimeoutError as error:
             raise TransportTimeout(_causes(error)) from error
         except PyreqwestError as error:
             raise TransportFailure(_causes(error)) from error
         except ValueError as error:
             raise TransportFailure("a header or the URL cannot be sent") from error
-        # An answer that comes in the moment of a cancel is given in its place: the cancel would be
-        # lost, and a task that goes on asking would never end.
-        if task is not None and task.cancelling() > cancels:
-            raise asyncio.CancelledError
-        return found
 
     async def _read(self, response: Response) -> bytes | Bytes:
         declared = response.get_header("content-length")
@@ -142,6 +145,20 @@ def _parsed(url: str) -> Url:
 @lru_cache(maxsize=256)
 def _duration(seconds: float) -> timedelta:
     return timedelta(seconds=seconds)
+
+
+def _cancels() -> int:
+    """How often the running task was told to stop so far."""
+    task = asyncio.current_task()
+    return task.cancelling() if task is not None else 0
+
+
+def _obey_cancel(cancels: int) -> None:
+    """Raises CancelledError if there were more than `cancels`. An answer or an error that comes in
+    the moment of a cancel is given in its place: the cancel would be lost, and a task that goes on
+    asking would never end."""
+    if _cancels() > cancels:
+        raise asyncio.CancelledError
 
 
 class Httpx2Transport:

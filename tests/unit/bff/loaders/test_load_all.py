@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Awaitable, Sequence
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -214,6 +214,64 @@ async def test_lists_share_a_call_under_way() -> None:
     loader.gate.set()
     assert (await first, await second) == (["A", "B"], ["B", "C"])
     assert loader.batches == [["a", "b"], ["c"]]
+
+
+@pytest.mark.parametrize("way", ["list", "single"])
+async def test_joining_a_call_that_just_fails(way: str) -> None:
+    """A list that joins a call in the turn it fails has that failure in the call's places, and the
+    answers of its own new keys."""
+    loader = UpperByTextLoader()
+    loader.gate.clear()
+    first: Awaitable[Any] = (
+        asyncio.create_task(loader.load_all(["a"])) if way == "list" else loader.load("a")
+    )
+    await asked(loader, 1)
+    loader.failure = failure = UpstreamUnavailable("down")
+    joined = asyncio.create_task(loader.load_all(["a", "b"]))
+    loader.gate.set()  # wakes the first call after `joined` has begun
+    while not joined.done() and len(loader.batches) < 2:
+        await asyncio.sleep(0)
+    loader.failure = None
+    ended: list[Any] = list(await asyncio.gather(first, return_exceptions=True))
+    assert ended == ([[failure]] if way == "list" else [failure])
+    assert (await joined)[0] is failure
+    assert loader.batches == [["a"], ["b"]]
+
+
+async def test_lists_begun_together_ask_once() -> None:
+    """Of lists that begin in one turn no key is asked for twice, whatever else they join."""
+    loader = UpperByTextLoader()
+    loader.gate.clear()
+    lists = ["a", "ab", "b", "bca"]
+    loads = [asyncio.create_task(loader.load_all(list(keys))) for keys in lists]
+    await asked(loader, 3)
+    loader.gate.set()
+    assert await asyncio.gather(*loads) == [list(keys.upper()) for keys in lists]
+    assert loader.batches == [["a"], ["b"], ["c"]]
+
+
+async def test_long_lists_begun_together_ask_once() -> None:
+    """Two lists too long for one call, begun in one turn, make the calls of one."""
+    loader = UpperByTextLoader()
+    keys = list("abcdefgh")
+    one, other = await asyncio.gather(loader.load_all(keys), loader.load_all(keys))
+    assert one == other == list("ABCDEFGH")
+    assert [len(batch) for batch in loader.batches] == [5, 3]
+
+
+async def test_long_list_left_before_it_asked() -> None:
+    """A long list cancelled before its calls have begun leaves nobody waiting for them."""
+    loader = UpperByTextLoader()
+    keys = list("abcdefgh")
+    first = asyncio.create_task(loader.load_all(keys))
+    joined = asyncio.create_task(loader.load_all(keys))
+    await asyncio.sleep(0)
+    assert loader.batches == []
+    first.cancel()
+    async with asyncio.timeout(10):
+        assert await joined == list("ABCDEFGH")
+    assert first.cancelled()
+    assert [len(batch) for batch in loader.batches] == [5, 3]
 
 
 async def test_leaving_costs_only_oneself() -> None:

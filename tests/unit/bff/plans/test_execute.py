@@ -17,6 +17,7 @@ from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode, parse
 
 from bff.context import Context
 from bff.errors import BadVariables, NotFound
+from bff.plans import variables as variables_module
 from bff.plans.execute import Executed, Executor, Mode, graphql_schema
 from bff.plans.variables import MAX_VARIABLE_ERRORS
 
@@ -318,3 +319,21 @@ async def test_suggestions_are_for_development(hidden: bool) -> None:
         )
     message = refused.value.errors[0]["message"]
     assert ("Did you mean" in message) is not hidden
+
+
+async def test_many_errors_cost_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value with thousands of faults is not looked at beyond those that are told."""
+    told: list[str] = []
+    expected = variables_module._expected
+
+    def counted(*arguments: Any) -> str:
+        told.append("one")
+        return expected(*arguments)
+
+    monkeypatch.setattr(variables_module, "_expected", counted)
+    text = "query ($f: Filter!) { search(filter: $f) }"
+    faults = {f"unknown{number}": 0 for number in range(5_000)}
+    with pytest.raises(BadVariables) as caught:
+        await run(text, {"f": {"text": "t", **faults}})
+    assert len(told) <= MAX_VARIABLE_ERRORS
+    assert len(caught.value.errors) <= MAX_VARIABLE_ERRORS + 1

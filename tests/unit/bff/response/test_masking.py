@@ -200,3 +200,17 @@ def test_answers_are_counted_by_outcome() -> None:
     assert sample(metrics, "facet_refusals_total", platform="ios", code="INTERNAL") == 0
     name = "facet_field_errors_total"
     assert sample(metrics, name, platform="ios", code="UNAUTHENTICATED") == 2
+
+
+def test_null_for_an_argument_is_the_apps() -> None:
+    """A variable's null where none may be is the app's mistake: coded, not logged, not quoted."""
+    schema = build_schema("type Query { page(first: Int! = 3): String }")
+    document = parse("query ($first: Int = 20) { page(first: $first) }")
+    result = execute(schema, document, variable_values={"first": None})
+    assert isinstance(result, ExecutionResult)
+    with capture_logs() as logs:
+        (found,) = field_entries(result.errors or (), "request-1")
+    assert found["extensions"] == {"code": "BAD_USER_INPUT"}
+    assert "argument" in found["message"]
+    assert found["path"] == ["page"]
+    assert logs == []

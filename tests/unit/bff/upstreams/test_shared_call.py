@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from bff.errors import (
     UpstreamUnavailable,
 )
 from bff.loaders.accounts import AccountCardByIdLoader, AccountCardRecord
+from bff.upstreams.coalesce import Coalescer
 from bff.upstreams.transport import Incoming, Outgoing, TransportFailure
 from tests.unit.bff.upstreams.crowd import Process, cards, names
 from tests.unit.bff.upstreams.fakes import answer, problem
@@ -148,11 +150,37 @@ async def test_faults_of_ours_hang_nobody() -> None:
 
     process = Process()
     loaders = [BrokenLoader(process.caller(number)) for number in range(2)]
-    found = await asyncio.gather(
-        *(loader.load_all(["a"]) for loader in loaders), return_exceptions=True
-    )
+    with capture_logs() as logs:
+        found = await asyncio.gather(
+            *(loader.load_all(["a"]) for loader in loaders), return_exceptions=True
+        )
     assert [str(error) for error in found] == ["BrokenLoader: 0 of 1 answers"] * 2
     assert found[0] is not found[1]
+    assert [(line["event"], line["method"]) for line in logs] == [("shared_call_broke", "cards")]
+    assert logs[0]["exc_info"]
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_fault_at_departure_hangs_nobody(leaves: bool) -> None:
+    """When a shared call cannot leave for a fault of ours, each request calls by itself; also when
+    the one who gathered has just left."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("ours")
+
+    process = Process()
+    process.services = replace(process.services, coalescer=Coalescer(broken))
+    tasks = [process.load(process.caller(number), "a") for number in range(4)]
+    await asyncio.sleep(0)
+    if leaves:
+        tasks[0].cancel()
+    with capture_logs() as logs:
+        _, waiting = await asyncio.wait(tasks, timeout=10)
+    assert not waiting
+    assert [(line["event"], line["method"]) for line in logs] == [("shared_call_not_sent", "cards")]
+    assert tasks[0].cancelled() is leaves
+    assert [names(await task) for task in tasks[leaves:]] == [["A"]] * (4 - leaves)
+    assert process.transport.ids == [["a"]] * (4 - leaves)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Literal
 
 import pytest
+from pyreqwest.exceptions import ReadError, RequestTimeoutError
 
 from bff.config import ServiceConfig, UpstreamsConfig
 from bff.upstreams.transport import (
@@ -254,12 +255,15 @@ async def test_closed_transport_fails_calls(kind: Any, server: RawServer) -> Non
         await transport.send(get(server, "/whole"))
 
 
-async def test_a_cancel_is_never_swallowed(transport: Transport, server: RawServer) -> None:
-    """Whoever cancels a call in the moment its answer comes is obeyed: no answer in its place."""
+@pytest.mark.parametrize("path", ["/whole", "/hung-up", "/long"])
+async def test_a_cancel_is_never_swallowed(
+    transport: Transport, server: RawServer, path: str
+) -> None:
+    """Whoever cancels a call in the moment it ends is obeyed: no answer or error in its place."""
     await transport.send(get(server, "/whole"))
     ended: list[bool] = []
     for turns in range(240):
-        task = asyncio.create_task(transport.send(get(server, "/whole")))
+        task = asyncio.create_task(transport.send(get(server, path)))
         for _ in range(turns % 24):
             await asyncio.sleep(0)
         if turns % 3 == 0:
@@ -268,6 +272,41 @@ async def test_a_cancel_is_never_swallowed(transport: Transport, server: RawServ
             await asyncio.wait([task])
             ended.append(task.cancelled())
         else:
-            assert task.result().status == 200
+            assert (task.exception() is None) is (path == "/whole")
     assert ended
     assert all(ended)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RequestTimeoutError("late", {"causes": None}),
+        ReadError("cut", {"causes": None}),
+        AnswerTooLarge("long"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_a_cancel_outlives_an_error(
+    server: RawServer, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """An error the binding gives in place of a cancel is not raised in its place."""
+    transport = PyreqwestTransport(5, CAP)
+    reading = asyncio.Event()
+    given: list[Exception] = []
+
+    async def read(_: object) -> bytes:
+        reading.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            given.append(error)
+        raise error
+
+    monkeypatch.setattr(transport, "_read", read)
+    task = asyncio.create_task(transport.send(get(server, "/whole")))
+    await reading.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    assert given == [error]
+    assert task.cancelled()
+    await transport.close()
