@@ -1,8 +1,8 @@
 """Waits for what a run still needs, in the request's own task: one wake-up a loop turn.
 
 Every answer that is there is put in its place before anything new is started, so that all keys one
-turn brings leave together. When a place is given up only
-tasks made here are cancelled: others' futures are shared.
+turn brings leave together. When a place is given up only tasks made here are cancelled: others'
+futures are shared.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class Driver:
 
     def _await(self, pending: Pending) -> None:
         """One task a coroutine; a future somebody shares is waited for once."""
-        future = pending.future = asyncio.ensure_future(pending.awaitable, loop=self._loop)
+        future = asyncio.ensure_future(pending.awaitable, loop=self._loop)
         waiting = self._flying.get(future)
         if isinstance(waiting, list):
             waiting.append(pending)
@@ -153,10 +153,15 @@ class Driver:
         context: WaveContext = self._run.context
         if late:
             context.call_was_late()
-        loader = context.loader(wave.plan.loader)
-        task = self._loop.create_task(loader.load_all(list(keys)))
-        self._flying[task] = _Call(wave, keys)
-        task.add_done_callback(self._landed)
+        load: Future[list[Any]]
+        try:
+            loader = context.loader(wave.plan.loader)
+            load = self._loop.create_task(loader.load_all(list(keys)))
+        except Exception as error:  # a loader that cannot be made costs its own fields
+            load = self._loop.create_future()
+            load.set_exception(error)
+        self._flying[load] = _Call(wave, keys)
+        load.add_done_callback(self._landed)
 
     # What comes back.
 

@@ -56,9 +56,7 @@ class FieldPlan:
 
 def field_of(place: Place) -> FieldPlan:
     """The field a place belongs to; for an item, that of its list."""
-    while place[2] is None:
-        place = cast("Place", place[0])
-    return place[2]
+    return cast("FieldPlan", field_place(place)[2])
 
 
 def field_place(place: Place) -> Place:

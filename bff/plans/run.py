@@ -6,7 +6,6 @@ Errors). Waiting for anything is the driver's.
 
 from __future__ import annotations
 
-from asyncio import Future
 from collections.abc import Awaitable, Callable, Iterator
 from functools import cached_property
 from typing import Any, Protocol, TypeAlias, cast
@@ -48,7 +47,7 @@ class PlannedFields(Protocol):
 class Pending:
     """A value that is awaited: it stands in its container until it is replaced."""
 
-    __slots__ = ("awaitable", "container", "future", "key", "place", "settle")
+    __slots__ = ("awaitable", "container", "key", "place", "settle")
 
     def __init__(self, awaitable: Awaitable[Any], settle: Settle | None, place: Place) -> None:
         self.awaitable = awaitable
@@ -56,7 +55,6 @@ class Pending:
         self.place = place
         self.container: Any = None
         self.key: Any = None
-        self.future: Future[Any] | None = None
 
 
 class RootNulled(Exception):

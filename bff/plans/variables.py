@@ -40,6 +40,7 @@ from graphql.utilities import coerce_input_value
 from graphql.utilities.validate_input_value import validate_input_value
 
 from bff.errors import BadVariables
+from bff.plans.run import is_immutable
 
 MAX_VARIABLE_ERRORS = 10
 # Where graphql-core begins to quote the value of an input object.
@@ -195,7 +196,7 @@ def _default(schema: GraphQLSchema, node: VariableDefinitionNode) -> Any:
     if isinstance(found, list):
         return Undefined
     value = found.coerced.get(node.variable.name.value, Undefined)
-    return value if type(value) in (str, int, float, bool, type(None)) else Undefined
+    return value if is_immutable(value) else Undefined
 
 
 def _expected(

@@ -203,6 +203,24 @@ async def test_second_mutation_uses_the_loader() -> None:
     assert world.made == [("Person", ["me"]), ("Person", ["me"])]
 
 
+async def test_a_loader_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of ours before a call costs the fields of that loader, not the answer."""
+    world = World()
+    made = world.loader
+
+    def broken(kind: type) -> Any:
+        if kind.__name__ == "PersonLoader":
+            raise ZeroDivisionError
+        return made(kind)
+
+    monkeypatch.setattr(world, "loader", broken)
+    result = await run("{ home { viewer { id } feed { posts { ... on Post { id } } } } }", world)
+    assert result.data == {
+        "home": {"viewer": None, "feed": {"posts": [{"id": "p1"}, {"id": "p2"}]}}
+    }
+    assert [error.path for error in result.errors] == [["home", "viewer"]]
+
+
 async def test_an_error_stands_at_each_place() -> None:
     """A key that fails is an error at every place that asked for it, and at no other."""
 
