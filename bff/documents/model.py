@@ -5,7 +5,7 @@ Trees are read, not held: those of registered documents may be gone and are pars
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -44,14 +44,19 @@ class Operation:
         return document, cast("OperationDefinitionNode", document.definitions[self.place])
 
     @property
-    def document_ast(self) -> DocumentNode:
-        """The document's tree; see `parsed`."""
-        return self.read()
-
-    @property
     def definition(self) -> OperationDefinitionNode:
         """The operation's definition; see `parsed`."""
         return self.parsed()[1]
+
+    @property
+    def screen(self) -> str | None:
+        """The screen it answers, if the schema declares one."""
+        return self.facts.screen
+
+    @property
+    def counted_as(self) -> str:
+        """The document its use is counted under: its hash, "" for what nobody registered."""
+        return self.document_hash if self.registered else ""
 
     def describe(self, set_attribute: Callable[[str, str | bool], object]) -> None:
         """Tell a span which operation this is."""
@@ -65,12 +70,14 @@ class Operation:
 @dataclass(frozen=True, slots=True, eq=False)
 class Document:
     """A valid document. `operations` is keyed by name, "" for the anonymous one; `held` is the
-    memory an unregistered one takes, in bytes."""
+    memory an unregistered one takes, in bytes; `places` are those by which releases know a
+    registered one."""
 
     hash: str
     operations: Mapping[str, Operation]
     registered: bool
     held: int = 0
+    places: Sequence[int] = ()
     # The only operation, if there is one: the usual case, and the fewest steps through memory that
     # ten thousand documents keep cold.
     only: Operation | None = field(init=False)

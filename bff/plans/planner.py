@@ -22,19 +22,7 @@ from graphql.execution.values import VariableValues
 from bff.plans.compiler import CompiledPlan, Subject, compile_operation
 from bff.plans.counters import Counters
 from bff.plans.execute import fragments_of
-from bff.plans.model import Plan
 from bff.plans.store import read_directives
-
-
-def plan_operation(
-    schema: GraphQLSchema,
-    document: DocumentNode,
-    operation: OperationDefinitionNode,
-    variables: Mapping[str, Any],
-) -> Plan:
-    """The plan of one operation for these variables (they decide @skip and @include; others may be
-    left out). Raises NotCompiled."""
-    return compile_alone(schema, document, operation, variables).plan
 
 
 def compile_alone(
@@ -43,7 +31,8 @@ def compile_alone(
     operation: OperationDefinitionNode,
     variables: Mapping[str, Any],
 ) -> CompiledPlan:
-    """The same with the generated source, for whoever wants to look at it. Raises NotCompiled."""
+    """The compiled plan of one operation for these variables (they decide @skip and @include;
+    others may be left out), kept nowhere. Raises NotCompiled."""
     fragments = fragments_of(document)
     values = _values(operation, fragments, variables)
     subject = Subject(schema, operation, fragments, values, default_field_resolver)

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 
 from tests.bench.asking import GZIP, PLAIN, POST, Variant, difference, request
 from tests.bench.figures import Figures
-from tests.bench.load import Ask, Load, ask_once, closed_loop, open_loop
+from tests.bench.load import Ask, Load, closed_loop, open_loop
 from tests.bench.processes import (
     CannotMeasureError,
     Pinned,
+    ask,
     pinned,
     wait_right,
 )
@@ -113,7 +114,7 @@ async def _start(
 async def _checked(setting: Setting, running: Running, variant: Variant, viewer: str) -> Ask:
     """The request of a viewer with the answer it got, once that is what it must be."""
     asked = request(setting, variant, viewer, signed=running.row.signed)
-    reply = await ask_once(running.port, asked)
+    reply = await ask(running.process, running.port, asked)
     wrong = difference(reply, variant, setting.expected(viewer))
     if wrong is not None:
         raise CannotMeasureError(f"its answer to {variant} is wrong: {wrong}")
@@ -173,15 +174,17 @@ async def load_phase(setting: Setting, running: Running, phase: Phase, seconds: 
 
 async def _fallbacks(running: Running) -> float:
     """How often our gateway fell back to generic execution; of other rows always 0."""
-    return await metric(running.port, FALLBACKS) if running.row.compiled else 0.0
+    return sum((await metric(running, FALLBACKS)).values()) if running.row.compiled else 0.0
 
 
-async def metric(port: int, name: str) -> float:
-    """The sum of a metric's series, as our gateway tells them."""
-    reply = await ask_once(port, METRICS)
+async def metric(running: Running, name: str) -> dict[str, float]:
+    """A metric's series by their labels, as our gateway tells them. Raises CannotMeasureError."""
+    reply = await ask(running.process, running.port, METRICS)
     lines = (line for line in reply.body.decode().splitlines() if not line.startswith("#"))
-    found = (line.rpartition(" ") for line in lines)
-    return sum(float(value) for series, _, value in found if series.partition("{")[0] == name)
+    series = (
+        (*told.partition("{"), value) for told, _, value in (x.rpartition(" ") for x in lines)
+    )
+    return {labels.rstrip("}"): float(value) for of, _, labels, value in series if of == name}
 
 
 async def load(running: Running, phase: Phase, seconds: float) -> Load:

@@ -18,8 +18,7 @@ from persisted_queries.manifest import ManifestOperation
 from tests.bench import screen
 from tests.bench.data import Data, make_data
 from tests.bench.identities import Identities
-from tests.bench.load import ask_once
-from tests.bench.processes import CannotMeasureError, Cores, Pinned, pinned
+from tests.bench.processes import CannotMeasureError, Cores, Pinned, ask, pinned
 
 PLATFORM = "ios"
 OPERATION = "Home"
@@ -45,7 +44,7 @@ class Stubs:
 
     async def _ask(self, path: bytes) -> bytes:
         request = b"GET %b HTTP/1.1\r\nhost: bench\r\n\r\n" % path
-        return (await ask_once(next(iter(self.ports.values())), request)).body
+        return (await ask(self.process, next(iter(self.ports.values())), request)).body
 
 
 @dataclass(frozen=True)

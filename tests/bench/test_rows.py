@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
 from tests.bench.asking import PLAIN, POST
 from tests.bench.load import closed_loop
 from tests.bench.measure import PHASES, Phase, started
-from tests.bench.processes import Cores
 from tests.bench.rows import ROWS, Row, Start
-from tests.bench.setting import Setting, make_setting
+from tests.bench.setting import Setting
 from tests.harness.databases import not_proven
 
 CHECKED = [Phase("get", "GET", PLAIN), Phase("post", "POST", POST), PHASES["gzip"]]
-
-
-@pytest.fixture(scope="module")
-async def setting(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Setting]:
-    """Running stub services, and what rows share."""
-    if sys.platform != "linux":
-        not_proven("Linux", "the bench pins processes to cores as Linux does")
-    allowed = sorted(os.sched_getaffinity(0))
-    # Nothing is timed here, so that one core does.
-    cores = Cores(allowed[-1], allowed[0])
-    async with make_setting(tmp_path_factory.mktemp("bench"), cores, 12) as made:
-        yield made
 
 
 async def calls_of(setting: Setting, rows: Sequence[Row], said: list[str]) -> list[float]:

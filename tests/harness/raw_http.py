@@ -118,6 +118,10 @@ class Wire:
         body = self._stream.read(int(headers.get("content-length", "0")))
         return RawAnswer(int(line.split()[1]), headers, body)
 
+    def rest(self) -> bytes:
+        """All that still comes until the server closes its side."""
+        return self._stream.read()
+
     def is_ended(self) -> bool:
         """Whether the server closed its side; waits for it to do or to say something."""
         return self._stream.read(1) == b""

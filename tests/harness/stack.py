@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
-import socket
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -33,6 +31,7 @@ from bff.upstreams.transport import Transport, make_transport
 from persisted_queries.manifest import ManifestOperation
 from tests.harness.databases import free_port
 from tests.harness.modes import assert_by_plan, until_compiled, wait_until_compiled
+from tests.harness.ports import free_block
 
 PLATFORMS = ("ios", "android", "web")
 # What a test asserts must not hang on how busy the machine is: gateways wait long, unless a test
@@ -150,26 +149,6 @@ def _started(where: Layout, platforms: tuple[str, ...]) -> Iterator[Stack]:
             url = f"{stack.url(platform)}/metrics"
             wait_until_compiled(lambda url=url: httpx2.get(url).text)  # type: ignore[misc]
         yield stack
-
-
-def free_block() -> int:
-    """A base port above which the stack's ports are free. Below the ports systems hand out by
-    themselves, and begun anywhere, so that sessions side by side rarely meet."""
-    bases = list(range(10_000, 32_000, 200))
-    random.shuffle(bases)
-    for base in bases:
-        if all(_is_free(base + offset) for offset in (1, 2, 3, 101, 102, 103)):
-            return base
-    raise RuntimeError("no free block of ports between 10000 and 32000")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def registered(settings: Settings, platform: str, name: str) -> ManifestOperation:

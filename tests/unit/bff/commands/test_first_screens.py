@@ -17,7 +17,7 @@ from bff.commands.first_screens import FirstScreen, ask_home_screens, show
 from bff.errors import ConfigError
 from persisted_queries.manifest import parse_manifest
 from persisted_queries.releases import Release
-from tests.harness.stack import free_block
+from tests.harness.ports import free_block
 from tests.unit.bff.commands.servers import Answering, serving
 
 GOOD: dict[str, Any] = {

@@ -15,7 +15,7 @@ from bff.commands.development import Layout, layout
 from bff.commands.token import token
 from bff.errors import ConfigError
 from tests.harness.databases import free_port
-from tests.harness.stack import free_block
+from tests.harness.ports import free_block
 from tests.unit.bff.commands.servers import Answering, serving
 
 

@@ -20,7 +20,7 @@ from bff.commands.development import layout
 from bff.commands.serve import listen
 from bff.commands.up import up
 from bff.errors import ConfigError
-from tests.harness.stack import free_block
+from tests.harness.ports import free_block
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ def test_field_errors_keep_their_places(end: str) -> None:
     )
     found = preparer()
     document = found.unregistered(text, found.parse(text, None))
-    tree = document.operations["Q"].document_ast
+    tree = document.operations["Q"].read()
     result = execute(SCHEMA, tree, {"item": lambda *_, **__: {"id": 1, "title": boom}})
     (error,) = result.errors or []  # type: ignore[union-attr]
     assert [(at.line, at.column) for at in error.locations or []] == [(4, 3)]

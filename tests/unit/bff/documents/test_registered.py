@@ -6,6 +6,7 @@ import pytest
 
 from bff.documents.model import Operation
 from bff.documents.registered import Problem, RegisteredDocuments, canonical
+from bff.documents.snapshot import of_folder
 from bff.errors import ValidationFailed
 from persisted_queries.scan import scan
 
@@ -31,12 +32,13 @@ class Index:
         self.told: list[str | None] = []
         self.refused: set[str] = set()
         self.documents = RegisteredDocuments(
-            [release(one, f"7.{number}.0+1") for number, one in enumerate(operations)],
             preparer(development=False),
             trees(),
             report=self.problems.append,
             on_prepared=self.tell,
         )
+        releases = [release(one, f"7.{number}.0+1") for number, one in enumerate(operations)]
+        self.documents.add(of_folder("ios", releases).added)
 
     def tell(self, operation: Operation) -> None:
         self.told.append(operation.name)

@@ -39,7 +39,7 @@ def answered(one: Operation) -> Any:
 def test_kept_tree_is_read_again() -> None:
     """While there is room, the same tree is read every time."""
     one = prepared(HOME, trees())
-    assert one.document_ast is one.document_ast
+    assert one.read() is one.read()
     assert one.definition is one.parsed()[1]
 
 
@@ -49,10 +49,10 @@ def test_dropped_tree_answers_alike() -> None:
     for text in (HOME, WRONG):
         held = trees(1)  # room for none
         one = prepared(text, held)
-        before, printed = answered(one), print_ast(one.document_ast)
+        before, printed = answered(one), print_ast(one.read())
         prepared(ITEM, held)
-        assert one.document_ast is not one.document_ast
-        assert print_ast(one.document_ast) == printed
+        assert one.read() is not one.read()
+        assert print_ast(one.read()) == printed
         assert answered(one) == before
     assert before["errors"][0]["locations"] == [{"line": 4, "column": 2}]
 
@@ -74,7 +74,7 @@ def test_newest_tree_is_there_at_once() -> None:
     """Who is told of a document reads its tree without another parse, room or not."""
     held = trees(1)
     one = prepared(HOME, held)
-    assert one.document_ast is one.document_ast
+    assert one.read() is one.read()
     assert held.held == 0
 
 
@@ -83,15 +83,15 @@ def test_trees_in_use_drive_out_others() -> None:
     that was read longest ago."""
     held = trees(40_000)  # room for three
     operations = [prepared(f"query Q{n} {{ {'numbers ' * 10} }}", held) for n in range(2)]
-    first, second = (one.document_ast for one in operations)
+    first, second = (one.read() for one in operations)
     operations += [prepared(f"query Q{n} {{ {'numbers ' * 10} }}", held) for n in range(2, 6)]
     full = held.held
-    assert (operations[0].document_ast, operations[1].document_ast) == (first, second)
-    assert operations[0].document_ast is first
+    assert (operations[0].read(), operations[1].read()) == (first, second)
+    assert operations[0].read() is first
     operations[3].parsed()  # drives out the third, which nobody read
     operations[4].parsed()
-    assert operations[0].document_ast is first
-    assert operations[1].document_ast is not second
+    assert operations[0].read() is first
+    assert operations[1].read() is not second
     assert held.held == full <= 40_000
 
 

@@ -7,7 +7,7 @@ from graphql import OperationDefinitionNode, parse
 
 from bff.contract import Screen, Section, SectionFallback, batch_field
 from bff.plans.execute import graphql_schema
-from bff.plans.planner import plan_operation
+from bff.plans.planner import compile_alone
 from tests.unit.bff.plans.wave_world import Person, PersonLoader
 
 
@@ -37,7 +37,7 @@ def test_screens_and_sections_are_planned() -> None:
     document = parse("{ start: home { viewer { id } friends { friend { id } } } }")
     definition = document.definitions[0]
     assert isinstance(definition, OperationDefinitionNode)
-    plan = plan_operation(SCHEMA, document, definition, {})
+    plan = compile_alone(SCHEMA, document, definition, {}).plan
     assert plan.screens == ("start",)
     (section,) = plan.sections
     assert section.path == "start.friends"

@@ -11,7 +11,7 @@ from bff import config as settings_module
 from bff.app import load_schema
 from bff.plans.execute import graphql_schema
 from bff.plans.model import Plan
-from bff.plans.planner import plan_operation
+from bff.plans.planner import compile_alone
 
 SCHEMA = graphql_schema(load_schema(settings_module.load().platforms["ios"]))
 CARD = "AccountCardByIdLoader"
@@ -20,7 +20,7 @@ CARD = "AccountCardByIdLoader"
 def plan(text: str, **variables: Any) -> Plan:
     document = parse(text)
     operations = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]
-    return plan_operation(SCHEMA, document, operations[0], variables)
+    return compile_alone(SCHEMA, document, operations[0], variables).plan
 
 
 def loaders(made: Plan) -> list[tuple[str, int]]:
