@@ -65,7 +65,7 @@ class Coalescer:
 
     def _depart(self, place: tuple[Kind, Hashable], without: SharedLoad | None = None) -> None:
         """Failure policy: a fault of ours here costs the sharing; every request still waiting
-        calls by itself, and what was counted for it by then stays counted."""
+        calls by itself, which its bound does not feel."""
         kind, _ = place
         gathered = self._gathering.pop(place)
         if len(gathered) < 2:
@@ -76,7 +76,7 @@ class Coalescer:
                 self._leave(kind, loads)
         except Exception:
             for load in gathered:
-                load.settle(None)
+                load.ask_again()
             log.exception("shared_call_not_sent", method=kind.method.name)
 
     def _leave(self, kind: Kind, loads: list[SharedLoad]) -> None:
@@ -87,7 +87,7 @@ class Coalescer:
         admitted = [load for load in loads if len(loads) == 1 or load.is_admitted(service)]
         if len(admitted) < 2:
             for load in admitted:
-                load.go_alone(counted=len(loads) > 1)
+                load.go_alone()
             return
         admitted[0].start(service)
         self._joined(service, kind.method.name, len(admitted) - 1)

@@ -11,7 +11,6 @@ import copy
 from asyncio import Future, TimerHandle
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain
 from typing import Any, Protocol, cast
 
@@ -72,7 +71,7 @@ class SharedLoad:
     """What one request waits for. It has an `outcome` once others may settle it; one of None tells
     it to call by itself."""
 
-    __slots__ = ("call", "caller", "keys", "outcome", "span")
+    __slots__ = ("call", "caller", "counted", "keys", "outcome", "span")
 
     def __init__(self, caller: Asker, keys: Sequence[Any]) -> None:
         self.caller = caller
@@ -80,6 +79,7 @@ class SharedLoad:
         self.span: Any = None
         self.outcome: Future[Any] | None = None
         self.call: SharedCall | None = None
+        self.counted = False
 
     @property
     def is_waiting(self) -> bool:
@@ -112,6 +112,7 @@ class SharedLoad:
             self.settle(error)
             return False
         self.caller.log.joins += 1
+        self.counted = True
         return True
 
     def start(self, service: str) -> None:
@@ -119,9 +120,19 @@ class SharedLoad:
         self.caller.log.joins -= 1
         self.caller.log.add(service)
 
-    def go_alone(self, *, counted: bool) -> None:
-        if counted:
+    def go_alone(self) -> None:
+        """Nothing was asked with others: its own call is the first."""
+        if self.counted:
             self.caller.log.joins -= 1
+            self.counted = False
+        self.settle(None)
+
+    def ask_again(self) -> None:
+        """What was asked with others came to nothing: its own call is the second, and held against
+        the request's bound as if it were the first."""
+        if self.counted and self.is_waiting:
+            self.caller.log.again += 1
+            self.counted = False
         self.settle(None)
 
     def settle(self, outcome: Sequence[Any] | FieldError | None) -> None:
@@ -167,13 +178,14 @@ class SharedCall:
         try:
             found = await self._fetch()
         except BLAMES_KEYS:
-            self._settle_all(lambda: None)
+            self._spoilt()
         except FieldError as error:
-            self._settle_all(partial(copy.copy, error))
+            for load in self._loads:
+                load.settle(copy.copy(error))
         except Exception:
             # A fault of ours, perhaps over one request's keys: each meets it alone, or does not.
             log.exception("shared_call_broke", method=self._kind.method.name)
-            self._settle_all(lambda: None)
+            self._spoilt()
         else:
             self._hand_out(found)
         finally:
@@ -185,9 +197,9 @@ class SharedCall:
         caller = loads[0].caller.for_all([(load.caller, load.span) for load in loads])
         return dict(zip(keys, await self._kind.make(caller).fetch(keys), strict=True))
 
-    def _settle_all(self, outcome: Callable[[], FieldError | None]) -> None:
+    def _spoilt(self) -> None:
         for load in self._loads:
-            load.settle(outcome())
+            load.ask_again()
 
     def _end(self) -> None:
         """Nobody waits any more, were it that we were stopped; and no circle of references."""

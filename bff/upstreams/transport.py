@@ -12,7 +12,7 @@ import re
 from datetime import timedelta
 from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Protocol
+from typing import Any, Protocol
 
 import httpx2
 import msgspec
@@ -91,13 +91,14 @@ class PyreqwestTransport:
         )
 
     async def send(self, call: Outgoing) -> Incoming:
-        cancels = _cancels()
+        task = asyncio.current_task()
+        cancels = _cancels(task)
         try:
             found = await self._send(call)
         except Exception:
-            _obey_cancel(cancels)
+            _obey_cancel(task, cancels)
             raise
-        _obey_cancel(cancels)
+        _obey_cancel(task, cancels)
         return found
 
     async def _send(self, call: Outgoing) -> Incoming:
@@ -147,17 +148,16 @@ def _duration(seconds: float) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def _cancels() -> int:
-    """How often the running task was told to stop so far."""
-    task = asyncio.current_task()
+def _cancels(task: asyncio.Task[Any] | None) -> int:
+    """How often the task was told to stop so far."""
     return task.cancelling() if task is not None else 0
 
 
-def _obey_cancel(cancels: int) -> None:
+def _obey_cancel(task: asyncio.Task[Any] | None, cancels: int) -> None:
     """Raises CancelledError if there were more than `cancels`. An answer or an error that comes in
     the moment of a cancel is given in its place: the cancel would be lost, and a task that goes on
     asking would never end."""
-    if _cancels() > cancels:
+    if _cancels(task) > cancels:
         raise asyncio.CancelledError
 
 

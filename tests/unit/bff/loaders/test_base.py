@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from aiodataloader import DataLoader
 
 from bff.contract import Scope
 from bff.errors import NotFound, Unauthenticated, UpstreamUnavailable
@@ -47,6 +48,23 @@ def test_scope_is_the_methods() -> None:
     """A loader is a viewer's if the method behind it is, in a subclass too."""
     assert DoubleByNumberLoader.scope is Scope.SHARED
     assert OwnByNumberLoader.scope is Scope.VIEWER
+
+
+async def test_loader_has_all_aiodataloader_makes() -> None:
+    """Our constructor stands in for aiodataloader's: whatever that one sets is there."""
+
+    class Plain(DataLoader[int, int]):
+        async def batch_load_fn(self, keys: list[int]) -> list[int]:
+            return keys
+
+    loader = DoubleByNumberLoader()
+    made = vars(Plain())
+    assert {"loop", "_cache", "_queue"} <= made.keys()
+    assert [name for name in made if not hasattr(loader, name)] == []
+    assert [type(getattr(loader, name)) for name in ("_cache", "_queue")] == [dict, list]
+    assert await loader.prime(3, 5).load(3) == 5
+    assert await loader.clear(3).load_many([3, 3]) == [6, 6]
+    assert loader.batches == [[3]]
 
 
 async def test_keys_become_one_call() -> None:

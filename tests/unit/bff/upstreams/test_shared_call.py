@@ -254,6 +254,36 @@ async def test_loads_at_once_are_held_against_the_bound() -> None:
     assert caller.log.asked == 2
 
 
+@pytest.mark.parametrize("broken", [False, True])
+async def test_spoilt_call_costs_the_bound_once(broken: bool) -> None:
+    """Who has one call left gets an answer though the shared call was spoilt, by a key of another
+    or by a fault of ours before it left; what they ask for next is refused."""
+
+    def refuse_bad(call: Outgoing) -> Incoming:
+        return problem(422, "BAD_INPUT") if b'"bad"' in (call.body or b"") else cards(call)
+
+    def fault(*_: object) -> None:
+        raise RuntimeError("ours")
+
+    process = Process(refuse_bad, max_calls=1)
+    if broken:
+        process.services = replace(process.services, coalescer=Coalescer(fault))
+    callers = [process.caller(number) for number in range(3)]
+    with capture_logs() as logs:
+        loads = (
+            process.load(one, key) for one, key in zip(callers, ("a", "b", "bad"), strict=True)
+        )
+        first, second, bad = await asyncio.gather(*loads)
+        assert isinstance(bad[0], BadUserInput)
+    assert ("shared_call_not_sent" in [line["event"] for line in logs]) is broken
+    assert [names(found) for found in (first, second)] == [["A"], ["B"]]
+    assert [one.log.asked for one in callers] == [1, 1, 1]
+    assert [one.log.again for one in callers] == [1, 1, 1]
+    assert [one.log.total for one in callers] == [2, 1, 1], "the first began the shared call too"
+    (refused,) = await process.load(callers[1], "c")
+    assert isinstance(refused, UpstreamOverloaded)
+
+
 async def test_no_time_left_joins_nothing() -> None:
     """Who could not wait for any answer is refused at once."""
     process = Process()
