@@ -16,6 +16,7 @@ from bff.app import build
 from bff.commands.development import DEFAULT_PORT_BASE
 from bff.config import Settings
 from bff.edge.answer import error_answer
+from bff.edge.one_write import OneWriteProtocol
 from bff.edge.protocol import MAX_HEADERS, limited
 from bff.errors import BadRequest, ConfigError, RequestTooLarge
 from bff.telemetry import logs
@@ -77,7 +78,8 @@ def _protocol(max_head_bytes: int) -> type[asyncio.Protocol]:
         431: error_answer(431, RequestTooLarge.code, too_large).body,
         400: error_answer(400, BadRequest.code, unread).body,
     }
-    return limited(max_head_bytes, "application/json; charset=utf-8", refusals)
+    bounded = limited(max_head_bytes, "application/json; charset=utf-8", refusals)
+    return type("Protocol", (bounded, OneWriteProtocol), {})
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -42,6 +42,6 @@ class Application(Starlette):
             app = kind(app, *args, **named)
         return app
 
-    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         fixed = self._fixed.get(scope["path"]) if scope["type"] == "http" else None
-        await (fixed or self.router)(scope, receive, send)
+        return (fixed or self.router)(scope, receive, send)

@@ -11,17 +11,19 @@ from __future__ import annotations
 from bff.edge.head import Head
 from bff.errors import CsrfBlocked
 
-PREFLIGHT_HEADERS = (
-    b"apollo-require-preflight",  # Apollo iOS 2.1 and later, Apollo Kotlin
-    b"x-apollo-operation-name",  # Apollo iOS 1.x, Apollo's servers
-    b"graphql-require-preflight",  # named by GraphQL over HTTP, "Exercise caution"
-    b"x-requested-with",  # hand-written fetches
+PREFLIGHT_HEADERS = frozenset(
+    (
+        b"apollo-require-preflight",  # Apollo iOS 2.1 and later, Apollo Kotlin
+        b"x-apollo-operation-name",  # Apollo iOS 1.x, Apollo's servers
+        b"graphql-require-preflight",  # named by GraphQL over HTTP, "Exercise caution"
+        b"x-requested-with",  # hand-written fetches
+    )
 )
 
 
 def check_preflight(head: Head) -> None:
     """Raises CsrfBlocked when a GET carries none of PREFLIGHT_HEADERS; an empty one counts."""
-    if not any(name in head.headers for name in PREFLIGHT_HEADERS):
+    if PREFLIGHT_HEADERS.isdisjoint(head.headers):
         raise CsrfBlocked(
             "a GET with a cookie credential needs the header 'apollo-require-preflight: true'; "
             "add it, or send POST"

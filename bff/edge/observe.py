@@ -8,11 +8,11 @@ from opentelemetry.trace import SpanContext
 
 from bff.edge.head import Head
 from bff.edge.interfaces import AnswerReport
-from bff.telemetry.logs import logger
+from bff.telemetry.logs import InfoLogger
 from bff.telemetry.metrics import Metrics
 from bff.telemetry.spans import Attribute, Begun, Tracing, failed
 
-log = logger(__name__)
+log = InfoLogger()
 
 _UNTRACED: Mapping[str, str] = {}
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
-from urllib.parse import parse_qsl
 
 from bff.documents.document_id import find_document_id
-from bff.edge import strict_json
+from bff.edge import query_string, strict_json
 from bff.errors import BadRequest, RequestError, RequestTooLarge
 from bff.request import OperationRequest
 
@@ -136,12 +135,11 @@ def _kind(value: Any) -> str:
 def _url_parameters(query: bytes, *, max_bytes: int, max_depth: int) -> dict[str, Any]:
     if len(query) > max_bytes:
         raise RequestTooLarge(f"the URL's query is larger than {max_bytes} bytes; send POST")
-    parameters: dict[str, Any] = {}
-    for name, value in _pairs(query):
-        if name in parameters:
-            raise BadRequest(f"URL parameter '{name[:64]}' is sent twice; send it once")
-        parameters[name] = value
-    sent = {name: value for name, value in parameters.items() if value != ""}
+    pairs = _pairs(query)
+    sent: dict[str, Any] = {name: value for name, value in pairs if value}
+    if len(dict(pairs)) != len(pairs):
+        name = strict_json.first_repeated(pairs)
+        raise BadRequest(f"URL parameter '{name[:64]}' is sent twice; send it once")
     for name in _JSON_PARAMETERS:
         if name in sent:
             where = f"URL parameter '{name}'"
@@ -151,12 +149,7 @@ def _url_parameters(query: bytes, *, max_bytes: int, max_depth: int) -> dict[str
 
 def _pairs(query: bytes) -> list[tuple[str, str]]:
     try:
-        return parse_qsl(
-            query.decode("ascii"),
-            keep_blank_values=True,
-            errors="strict",
-            max_num_fields=_MAX_URL_PARAMETERS,
-        )
+        return query_string.parameters(query, most=_MAX_URL_PARAMETERS)
     except UnicodeDecodeError:
         raise BadRequest("the URL's query is not percent-encoded UTF-8; encode it so") from None
     except ValueError:

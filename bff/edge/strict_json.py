@@ -25,12 +25,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
         raise _DoubtfulError(
-            f"has the key {_shown(_first_repeated(pairs))} twice in one object; send every key once"
+            f"has the key {_shown(first_repeated(pairs))} twice in one object; send every key once"
         )
     return value
 
 
-def _first_repeated(pairs: list[tuple[str, Any]]) -> str:
+def first_repeated(pairs: list[tuple[str, Any]]) -> str:
+    """The key that comes a second time before any other does; one must."""
     seen: set[str] = set()
     for key, _ in pairs:
         if key in seen:
@@ -88,7 +89,7 @@ def _is_plain(value: Any, text: bytes) -> bool:
         again = orjson.dumps(value, option=orjson.OPT_STRICT_INTEGER)  # 53 bits at most
     except orjson.JSONEncodeError:
         return False
-    return again.translate(None, b" ") == text.translate(None, b" ")
+    return again == text or again.translate(None, b" ") == text.translate(None, b" ")
 
 
 def _decoded(text: bytes) -> Any:

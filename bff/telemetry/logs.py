@@ -9,7 +9,8 @@ import json
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any, BinaryIO, cast
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import orjson
 import structlog
@@ -20,11 +21,25 @@ LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _PLAIN = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
 
+class _Direct(NamedTuple):
+    """What an `InfoLogger` needs to know of `configure`."""
+
+    service: str
+    shown: bool
+    out: _Lossy
+
+
+_direct: _Direct | None = None
+
+
 def configure(level: str, service_name: str) -> None:
     """Send every log of this process, the libraries' included, through one JSON renderer.
 
     Our own lines do not go through `logging`, which would take four fifths of what one costs.
     """
+    global _direct
+    out = _Lossy(sys.stdout.buffer)
+    _direct = _Direct(service_name, LEVELS[level] <= LEVELS["info"], out)
     shared: list[Processor] = [
         _of_service(service_name),
         structlog.stdlib.add_log_level,
@@ -33,7 +48,7 @@ def configure(level: str, service_name: str) -> None:
     ]
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(serializer=_encoded)],
-        logger_factory=structlog.BytesLoggerFactory(cast("BinaryIO", _Lossy(sys.stdout.buffer))),
+        logger_factory=structlog.BytesLoggerFactory(cast("BinaryIO", out)),
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         cache_logger_on_first_use=True,
     )
@@ -57,6 +72,23 @@ def configure(level: str, service_name: str) -> None:
 def logger(name: str) -> Any:
     """A logger that renders nothing until it is used."""
     return structlog.get_logger(name)
+
+
+class InfoLogger:
+    """Writes the same lines as `logger(…).info`, of values that JSON has. For what every request
+    tells: structlog takes three times as long. Before `configure` they go its way."""
+
+    def info(self, event: str, **fields: Any) -> None:
+        """One line."""
+        if _direct is None:
+            structlog.get_logger().info(event, **fields)
+        elif _direct.shown:
+            fields["event"] = event
+            fields["service"] = _direct.service
+            fields["level"] = "info"
+            fields["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+            _direct.out.write(_encoded(fields, repr) + b"\n")
+            _direct.out.flush()
 
 
 class _Lossy:

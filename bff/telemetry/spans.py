@@ -61,10 +61,11 @@ class Attribute:
 # A name of a client's choosing may be as long as its document.
 MOST_ATTRIBUTE = 256
 
-# What a step of a request gets that is not recorded; one object does for all of them. To ask the
-# current span whether it records takes five times as long as a variable of our own.
+# What a step of a request gets that is not recorded; one object does for all of them.
 _UNRECORDED = nullcontext(trace.INVALID_SPAN)
-_unsampled: ContextVar[bool] = ContextVar("facet_unsampled", default=False)
+# The root of a request that is not recorded, None in one that is. It is no current span of the SDK:
+# to make it one, and to ask for it, takes five times as long as a variable of our own.
+_unsampled: ContextVar[Span | None] = ContextVar("facet_unsampled", default=None)
 
 
 class Begun(NamedTuple):
@@ -151,11 +152,12 @@ class Tracing:
         if begun.token is not None:
             begun.span.end()
             otel_context.detach(begun.token)
-            _unsampled.set(False)
+        else:
+            _unsampled.set(None)
 
     def step(self, name: str) -> AbstractContextManager[Span]:
         """One room's work inside the request."""
-        return self._step(name) if self.enabled and not _unsampled.get() else _UNRECORDED
+        return self._step(name) if self.enabled and _unsampled.get() is None else _UNRECORDED
 
     @contextmanager
     def _step(self, name: str) -> Iterator[Span]:
@@ -167,8 +169,7 @@ class Tracing:
     ) -> AbstractContextManager[Span]:
         """One upstream call; adds `traceparent` to the headers that go out. It stands under the
         span of this moment, one that several requests share as its `lineage` says."""
-        parent = None if lineage is None else lineage.parent
-        within = trace.get_current_span(parent)
+        within = self.here() if lineage is None else trace.get_current_span(lineage.parent)
         if within is trace.INVALID_SPAN:
             recorded = self.enabled and lineage is None
             if lineage is not None and lineage.links:
@@ -192,7 +193,7 @@ class Tracing:
 
     def here(self) -> Span:
         """The span a call made now would stand under."""
-        return trace.get_current_span()
+        return _unsampled.get() or trace.get_current_span()
 
     def close(self) -> None:
         """Send what is still held, then stop."""
@@ -232,7 +233,10 @@ def _traceparent(context: SpanContext) -> str:
 
 
 def _begun(span: Span) -> Begun:
-    _unsampled.set(not span.is_recording())
+    if not span.is_recording():
+        _unsampled.set(span)
+        return Begun(span, None)
+    _unsampled.set(None)  # of the request before, on a connection that pipelines them
     return Begun(span, otel_context.attach(trace.set_span_in_context(span)))
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 PROGRAM = """
 import logging
@@ -41,9 +44,20 @@ logs.configure("info", "bff-ios")
 log = logs.logger("bff.test")
 for number in range(3):
     log.info("answered", number=number)
+    logs.InfoLogger().info("answered", number=number)
 sys.stderr.write("still here")
 sys.stderr.flush()
 os._exit(0)
+"""
+
+BOTH = """
+import sys
+from bff.telemetry import logs
+
+fields = {"codes": ("A",), "field_codes": {"B": 2}, "trace_id": None, "ms": 1.25, "big": 1 << 70}
+logs.configure(sys.argv[1], "bff-ios")
+logs.InfoLogger().info("answered", **fields)
+logs.logger("bff.test").info("answered", **fields)
 """
 
 
@@ -81,3 +95,17 @@ def test_full_disk_costs_lines_alone() -> None:
         command = [sys.executable, "-c", FULL]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "still here")
+
+
+@pytest.mark.parametrize(("level", "shown"), [("debug", 2), ("info", 2), ("warning", 0)])
+def test_both_ways_are_one_line(level: str, shown: int) -> None:
+    """The line of every request reads as if it had gone the way of all others, and is left out by
+    the same levels."""
+    command = [sys.executable, "-c", BOTH, level]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(found) == shown
+    assert len({tuple(line) for line in found}) <= 1
+    instants = [datetime.fromisoformat(line.pop("timestamp")) for line in found]
+    assert instants == sorted(instants)
+    assert all(line == found[0] for line in found)
