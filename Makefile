@@ -75,7 +75,7 @@ schema: .venv/.run ## Write the SDL snapshots schema/*/schema.graphql
 	@$(BIN)/python -m bff schema --write
 
 .PHONY: manifests
-manifests: .venv/.run ## Write the manifest of each platform's next release (ARGS=--replace while unreleased)
+manifests: .venv/.run ## Write manifest and schema of each platform's next release (ARGS=--replace while unreleased)
 	@$(BIN)/python -m bff pack --write $(ARGS)
 
 .PHONY: lock

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from graphql import GraphQLSchema
@@ -19,9 +19,12 @@ from strawberry import Schema
 from bff.access.authenticate import Authenticator
 from bff.access.keys import KeySet
 from bff.access.revocations import Revocations
+from bff.client.gate import Gate
 from bff.config import PlatformConfig, Settings
 from bff.documents.documents import Documents
 from bff.documents.releases import releases_of
+from bff.documents.snapshot import Snapshot
+from bff.documents.source import RegistrySource, open_source
 from bff.edge.application import Application
 from bff.edge.cross_origin import cross_origin
 from bff.edge.observe import Observer
@@ -43,6 +46,7 @@ from bff.upstreams.calls import Caller, CallLog, Services
 from bff.upstreams.coalesce import Coalescer
 from bff.upstreams.credentials import read_signer
 from bff.upstreams.transport import Transport, make_transport
+from bff.usage.recorder import Recorder, recorder_of
 
 FIRST_POLL_PAUSE_S = 0.2
 STOP_PAUSE_S = 0.1
@@ -53,7 +57,8 @@ BACKGROUND_DEADLINE_MS = 60_000
 @dataclass
 class Gateway:
     """One platform's process: the pipeline and what must be started and stopped around it.
-    `settled` is called once all registered documents are prepared."""
+    `source` is followed for new releases; `settled` is called whenever all registered documents are
+    prepared."""
 
     platform: str
     settings: Settings
@@ -61,12 +66,17 @@ class Gateway:
     keys: KeySet
     apq_tier: KeyValueTier
     settled: Callable[[], object]
+    usage: Recorder
+    source: RegistrySource | None = None
 
     async def ready(self) -> dict[str, str]:
         """Readiness checks. Only the first load counts: a service that goes away later costs its
         fields, and must not take the whole gateway out of rotation."""
         known = self.keys.known and self.pipeline.revocations.ever_read
-        return {"identity": "ok" if known else "keys or revocations were never read"}
+        checks = {"identity": "ok" if known else "keys or revocations were never read"}
+        if self.source is not None:
+            checks["registry"] = "ok" if self.source.was_read else "the registry was never read"
+        return checks
 
     def caller(self) -> Caller:
         """A caller of the process itself, for what no request pays for."""
@@ -79,22 +89,35 @@ class Gateway:
         tasks = [
             asyncio.create_task(self.pipeline.revocations.watch(self.caller)),
             asyncio.create_task(self._fresh_keys()),
-            asyncio.create_task(self._prepare_documents()),
+            asyncio.create_task(self.pipeline.documents.keep_prepared(self.settled)),
             asyncio.create_task(self.pipeline.executor.compile_in_background()),
         ]
         if self.pipeline.executor.shadow is not None:
             tasks.append(asyncio.create_task(self.pipeline.executor.shadow.replay_in_background()))
+        await self.usage.open()
+        tasks.append(asyncio.create_task(self.usage.run()))
+        stop_watching = self._watch_registry()
         try:
             yield
         finally:
+            stop_watching()
             await stopped(tasks)
+            await self.usage.close()
             await self.apq_tier.close()
             await self.pipeline.services.transport.close()
             self.pipeline.services.tracing.close()
 
-    async def _prepare_documents(self) -> None:
-        await self.pipeline.documents.prepare_all()
-        self.settled()
+    def _watch_registry(self) -> Callable[[], object]:
+        """Take new releases as they come; returns what stops it."""
+        if self.source is None:
+            return _not_told
+        loop = asyncio.get_running_loop()
+
+        def take(snapshot: Snapshot) -> None:
+            with suppress(RuntimeError):  # the loop may have been closed meanwhile
+                loop.call_soon_threadsafe(self.pipeline.documents.take, snapshot)
+
+        return self.source.watch(take)
 
     async def _fresh_keys(self) -> None:
         """Before they are too old, so that no request pays for it."""
@@ -148,7 +171,7 @@ def build(
             settings,
             gateway.ready,
             registry=services.metrics.registry,
-            telemetry=Observer(services.tracing, services.metrics, platform),
+            telemetry=Observer(services.tracing, services.metrics, platform, gateway.usage.count),
         ),
         middleware=cross_origin(settings.edge),
         lifespan=lifespan,
@@ -184,8 +207,7 @@ def build_gateway(
     keys = KeySet(settings.access, metrics)
     revocations = Revocations(settings.access, metrics)
     schema = graphql_schema(load_schema(config))
-    releases = releases_of(platform, config)
-    metrics.live([release.name for release in releases])
+    source = open_source(settings, platform, schema, metrics.event)
     apq_tier = _apq_tier(settings, platform, metrics)
     executor = _executor(schema, settings, metrics)
     documents = Documents(
@@ -193,22 +215,29 @@ def build_gateway(
         settings.documents,
         settings.policy,
         settings.development,
-        releases,
+        releases_of(platform, config) if source is None else [],
         apq_tier,
         count=metrics.event,
         on_prepared=executor.foresee,
     )
-    documents.load()
+    if source is None:
+        documents.load()
+    else:
+        documents.take(source.snapshot())
+    usage = recorder_of(settings, platform, metrics.event)
+    documents.listen(lambda state: metrics.live(state.unretired))
+    documents.listen(lambda state: usage.publish(state.releases))
     metrics.documents.set_function(lambda: len(documents))
     pipeline = Pipeline(
         documents=documents,
+        gate=Gate(settings.client, documents.lifecycle.capabilities),
         authenticator=Authenticator(settings.access, keys, revocations, metrics),
         revocations=revocations,
         executor=executor,
         services=services,
         development=settings.development,
     )
-    return Gateway(platform, settings, pipeline, keys, apq_tier, settled)
+    return Gateway(platform, settings, pipeline, keys, apq_tier, settled, usage, source)
 
 
 def _executor(schema: GraphQLSchema, settings: Settings, metrics: Metrics) -> Executor:

@@ -17,6 +17,7 @@ import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -50,6 +51,7 @@ Url = Annotated[
 URL_PATH = r"^/[^\s?#]*$"
 UrlPath = Annotated[str, Field(pattern=URL_PATH)]
 SCHEMA_OBJECT = r"^[\w.]+:\w+$"
+CAPABILITY = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 # What to write instead, for people who read no patterns.
 WORDS: Mapping[str | None, str] = {
@@ -57,6 +59,7 @@ WORDS: Mapping[str | None, str] = {
     URL: "write http://host:port or https://host/path, without user, query and fragment",
     URL_PATH: "write a path that begins with /, without query and fragment",
     SCHEMA_OBJECT: "write module:object, such as schema.ios.root:schema",
+    CAPABILITY: "write up to 64 letters, digits, dots, hyphens and underscores",
 }
 
 
@@ -72,10 +75,12 @@ def _in_project(path: Path) -> Path:
 
 
 class PlatformConfig(Room):
-    """One platform: its schema object, its releases, and its port counted from the base."""
+    """One platform: its schema object, its releases, and its port counted from the base.
+    `registry_keys` holds the public keys of who may publish (JWK set)."""
 
     schema_object: Annotated[str, Field(pattern=SCHEMA_OBJECT)]
     releases: Annotated[Path, AfterValidator(_in_project)]
+    registry_keys: Annotated[Path, AfterValidator(_in_project)] | None = None
     port_offset: Annotated[int, Field(ge=1, le=99)]
 
 
@@ -169,6 +174,41 @@ class StoreConfig(Room):
     redis_max_connections: Positive = 20
 
 
+class RegistryConfig(Room):
+    """Where releases are published. Without a URL those of `platforms.<p>.releases` are read once,
+    each of them live. `key_file` holds the private key (JWK) of who writes, never a gateway's."""
+
+    url: Annotated[str, Field(min_length=1)] | None = None
+    poll_s: Annotated[float, Field(gt=0, le=60)] = 2.0
+    cache_dir: Path | None = None
+    key_file: Path | None = None
+
+
+def _number(given: object) -> object:
+    return int(given) if isinstance(given, str) and given.isdecimal() else given
+
+
+class ClientConfig(Room):
+    """What becomes of the app build that calls. `unknown_release`: whoever names no release, or one
+    that is not in the registry. `upgrade_status` is of refused builds, as plain JSON.
+    `capabilities` are told beside those of the schema."""
+
+    unknown_release: Literal["serve", "refuse"] = "serve"
+    # As a number from the environment, too.
+    upgrade_status: Annotated[Literal[200, 426], BeforeValidator(_number)] = 200
+    capabilities: tuple[Annotated[str, Field(pattern=CAPABILITY)], ...] = ()
+    deprecations_url: Url | None = None
+
+
+class UsageConfig(Room):
+    """What releases use, counted for `bff usage` and `bff check`. `window_days`: how far back they
+    look. `flush_s`: what a process that is killed may lose."""
+
+    window_days: Annotated[int, Field(ge=1, le=366)] = 30
+    flush_s: Annotated[float, Field(gt=0, le=60)] = 60.0
+    device_salt: SecretStr | None = None
+
+
 class TelemetryConfig(Room):
     """Where logs, metrics and traces go. `sample_ratio` is of requests without a sampled parent."""
 
@@ -200,6 +240,9 @@ class Settings(BaseSettings):
     screens: ScreensConfig = ScreensConfig()
     upstreams: UpstreamsConfig
     store: StoreConfig = StoreConfig()
+    registry: RegistryConfig = RegistryConfig()
+    client: ClientConfig = ClientConfig()
+    usage: UsageConfig = UsageConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
 
     @model_validator(mode="after")

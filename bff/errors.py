@@ -13,6 +13,11 @@ FacetError                      has a stable `code`; nothing else is promised
 │  │  ├─ DocumentNotRegistered  DOCUMENT_NOT_REGISTERED
 │  │  ├─ DocumentTextNotRegistered DOCUMENT_TEXT_NOT_REGISTERED
 │  │  ├─ DocumentIdRequired     DOCUMENT_ID_REQUIRED
+│  │  ├─ DocumentNotInRelease   DOCUMENT_NOT_IN_RELEASE
+│  │  ├─ ReleaseUnknown         RELEASE_UNKNOWN
+│  │  ├─ ReleaseRetired         RELEASE_RETIRED
+│  │  ├─ ClientUpgradeRequired  CLIENT_UPGRADE_REQUIRED
+│  │  ├─ ClientBlocked          CLIENT_BLOCKED
 │  │  ├─ ParseFailed            GRAPHQL_PARSE_FAILED
 │  │  ├─ ValidationFailed       GRAPHQL_VALIDATION_FAILED
 │  │  └─ BadVariables           BAD_USER_INPUT
@@ -21,6 +26,7 @@ FacetError                      has a stable `code`; nothing else is promised
 │     ├─ BadUserInput           BAD_USER_INPUT (refused by a core service)
 │     ├─ NotFound, Forbidden, Conflict
 │     ├─ IdempotencyKeyReused, IdempotencyInProgress
+│     ├─ FieldSunset            FIELD_SUNSET (a brown-out: the field ends soon)
 │     ├─ UpstreamTimeout, UpstreamUnavailable, UpstreamBadResponse, UpstreamOverloaded
 │     └─ DeadlineExceeded       DEADLINE_EXCEEDED
 └─ InternalError                only the code (INTERNAL) ever leaves; the message is for logs
@@ -57,7 +63,8 @@ class ClientError(FacetError):
 
 class RequestError(ClientError):
     """Refuses the whole request. `errors`, if given, replaces the single message in the answer:
-    GraphQL error objects (message, locations) of a document or its variables."""
+    GraphQL error objects (message, locations) of a document or its variables. `client`, if given,
+    is what the answer says of the app build (`extensions.client`)."""
 
     def __init__(
         self,
@@ -66,9 +73,11 @@ class RequestError(ClientError):
         detail: str | None = None,
         extensions: Mapping[str, Any] | None = None,
         errors: Sequence[Mapping[str, Any]] = (),
+        client: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message, detail=detail, extensions=extensions)
         self.errors = tuple(errors)
+        self.client = client
 
 
 class BadRequest(RequestError):
@@ -116,6 +125,32 @@ class DocumentIdRequired(RequestError):
     code = "DOCUMENT_ID_REQUIRED"
 
 
+class DocumentNotInRelease(RequestError):
+    """`extensions.releases` names who has it, newest first."""
+
+    code = "DOCUMENT_NOT_IN_RELEASE"
+
+
+class ReleaseUnknown(RequestError):
+    code = "RELEASE_UNKNOWN"
+
+
+class ReleaseRetired(RequestError):
+    code = "RELEASE_RETIRED"
+
+
+class ClientUpgradeRequired(RequestError):
+    """The app build is below the platform's minimum, and the store has a newer one."""
+
+    code = "CLIENT_UPGRADE_REQUIRED"
+
+
+class ClientBlocked(RequestError):
+    """The release was blocked by hand."""
+
+    code = "CLIENT_BLOCKED"
+
+
 class ParseFailed(RequestError):
     code = "GRAPHQL_PARSE_FAILED"
 
@@ -158,6 +193,10 @@ class IdempotencyKeyReused(FieldError):
 
 class IdempotencyInProgress(FieldError):
     code = "IDEMPOTENCY_IN_PROGRESS"
+
+
+class FieldSunset(FieldError):
+    code = "FIELD_SUNSET"
 
 
 class UpstreamTimeout(FieldError):

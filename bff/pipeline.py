@@ -11,14 +11,15 @@ from dataclasses import dataclass
 
 from bff.access.authenticate import Authenticator
 from bff.access.revocations import Revocations
+from bff.client.gate import Gate
 from bff.context import Context
 from bff.documents.documents import Documents
 from bff.documents.model import Operation
-from bff.errors import ClientError, MethodNotAllowed, Unauthenticated
+from bff.errors import ClientError, Unauthenticated
 from bff.plans.execute import Executor
 from bff.request import Arrival, OperationRequest
 from bff.response.envelope import Envelope, refusal
-from bff.response.shape import count, failure, shape
+from bff.response.shape import Used, count, failure, kept_by, shape
 from bff.telemetry.spans import Attribute
 from bff.upstreams.calls import Caller, CallLog, Services
 
@@ -28,6 +29,7 @@ class Pipeline:
     """The rooms of one process, wired by `app.py`."""
 
     documents: Documents
+    gate: Gate
     authenticator: Authenticator
     revocations: Revocations
     executor: Executor
@@ -44,10 +46,10 @@ class Exchange:
 
     def __init__(self, rooms: Pipeline, arrival: Arrival) -> None:
         self.arrival = arrival
-        self.calls = CallLog()
+        self.calls, self.used = CallLog(), list[Used]()
         self._rooms = rooms
         self._caller = Caller(rooms.services, arrival, self.calls)
-        self._documents = rooms.documents
+        self._admission = rooms.gate.admit(rooms.documents.standing_of(arrival.client))
         self._budget = rooms.documents.budget()
         self._token = rooms.authenticator.check(arrival.authorization, self._caller)
         self._context = Context(arrival, self._caller, rooms.revocations.moved)
@@ -58,23 +60,22 @@ class Exchange:
 
     async def answer(self, request: OperationRequest) -> Envelope:
         """Answer one operation. Never raises: a refusal or a fault is an envelope too."""
-        started = time.perf_counter()
-        operation = None
+        started, operation = time.perf_counter(), None
+        rooms, client = self._rooms, self.arrival.client
         try:
-            with self._rooms.services.tracing.step("document") as span:
-                operation = await self._documents.find(request, self.arrival.client, self._budget)
+            with rooms.services.tracing.step("document") as span:
+                operation = await rooms.documents.find(request, client, self._budget)
                 if span.is_recording():
                     operation.describe(span.set_attribute)
-            _check_method(operation, request)
+            self._admission.check(operation.facts)
             await self._authenticate(operation)
             envelope = await self._execute(operation, request)
         except ClientError as error:
-            envelope = refusal(error)
+            envelope = refusal(self._admission.instead(error))
         except Exception as error:
             envelope = failure(error, self.arrival.request_id)
-        screen = operation.facts.screen if operation else None
         seconds = time.perf_counter() - started
-        count(self._rooms.services.metrics, envelope, screen, self.arrival.client, seconds)
+        self.used.append(count(rooms.services.metrics, envelope, operation, client, seconds))
         return envelope
 
     async def _authenticate(self, operation: Operation) -> None:
@@ -82,19 +83,18 @@ class Exchange:
         try:
             self._caller.viewer = await self._token.viewer()
         except Unauthenticated:
-            if not operation.facts.always_allowed:
+            if not operation.facts.spares_token:
                 raise
 
     async def _execute(self, operation: Operation, request: OperationRequest) -> Envelope:
-        rooms = self._rooms
+        rooms, standing, facts = self._rooms, self._admission.standing, operation.facts
         with rooms.services.tracing.step("execute") as span:
-            result = await rooms.executor.execute(operation, request.variables, self._context)
+            result = await rooms.executor.execute(
+                operation, request.variables, self._context, standing.fence
+            )
             span.set_attribute(Attribute.FIELD_ERRORS, len(result.errors))
             span.set_attribute(Attribute.PLAN, result.plan)
-        calls = self.calls if rooms.development else None
-        return shape(result, self.arrival.request_id, operation.facts.public, calls)
-
-
-def _check_method(operation: Operation, request: OperationRequest) -> None:
-    if request.read_only and operation.type != "query":
-        raise MethodNotAllowed("A mutation needs POST; GET only reads.")
+        fenced = facts.public and rooms.executor.fence_key(operation, standing.anybodys)
+        kept = kept_by(facts.public, bool(fenced) or rooms.documents.differs(operation))
+        calls, told = self.calls if rooms.development else None, self._admission.told(facts)
+        return shape(result, self.arrival.request_id, kept, calls, told)

@@ -1,1 +1,1 @@
-"""What shipped apps send: manifests and releases, read from files; who may ask is the gateway's."""
+"""What shipped apps send, and what has become of each release; who may ask is the gateway's."""

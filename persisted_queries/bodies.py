@@ -14,6 +14,8 @@ from graphql import FragmentDefinitionNode, GraphQLError, OperationDefinitionNod
 from persisted_queries.scan import Definition, scan
 
 OperationType = Literal["query", "mutation", "subscription"]
+# To prepare one holds a gateway's loop, at worst ten seconds for each megabyte.
+MOST_LETTERS = 256 * 1024
 TYPES = frozenset(get_args(OperationType))
 
 
@@ -35,6 +37,11 @@ class Body(NamedTuple):
 
 def read_body(text: str) -> Body:
     """Raises BodyError."""
+    if len(text) > MOST_LETTERS:
+        raise BodyError(
+            f"body has {len(text):,} letters, more than the {MOST_LETTERS:,} that gateways take; "
+            "ask for less, or in several operations"
+        )
     scanned = scan(text)
     told = _told(scanned.definitions) if scanned is not None else None
     name, kind = told or _parsed(text)

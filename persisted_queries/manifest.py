@@ -19,6 +19,8 @@ from persisted_queries.bodies import Body, BodyError, OperationType, read_body
 Format = Literal["persisted-query-manifest", "operation-output", "ios-legacy", "relay"]
 
 V1_FORMAT = "apollo-persisted-query-manifest"
+# What a gateway reads as a document id (bff/documents/document_id.py).
+MAX_ID_LENGTH = 256
 LOOKS_LIKE_SHA256 = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})")
 SUPPORTED = (
     f'{{"format": "{V1_FORMAT}", "version": 1, "operations": […]}}, '
@@ -183,6 +185,12 @@ def _operation(entry: _Entry, source: str, shelf: Shelf) -> ManifestOperation:
     """Check one entry against its own body; what the body says is what counts."""
     if not entry.id.strip():
         raise ManifestError(source, entry.where, "has an empty id; give it the one the app sends")
+    if len(entry.id) > MAX_ID_LENGTH or not entry.id.isprintable():
+        raise ManifestError(
+            source,
+            f"id {entry.id[:80]!r}",
+            f"is no id that can be asked for: give it at most {MAX_ID_LENGTH} printable characters",
+        )
     if not entry.body.strip():
         raise ManifestError(source, entry.where, "has an empty body; generate the manifest again")
     body = shelf.bodies.get(entry.body)

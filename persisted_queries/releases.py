@@ -1,6 +1,7 @@
 """Reads the releases of a platform from a folder: one manifest each, never written from here.
 
-Layout: `<folder>/<version>+<build>/<any name>.json`. Which release a caller has is the gateway's.
+Layout: `<folder>/<version>+<build>/<any name>.json`, and `schema.graphqls` beside it: the SDL that
+the build's code was generated from. Which release a caller has is the gateway's.
 """
 
 from __future__ import annotations
@@ -10,8 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from persisted_queries.manifest import Manifest, Shelf, read_manifest
+from persisted_queries.model import order
 
-RELEASE_FOLDER = re.compile(r"(?P<version>[0-9A-Za-z][0-9A-Za-z.\-]*)\+(?P<build>[0-9A-Za-z.\-]+)")
+RELEASE_FOLDER = re.compile(
+    r"(?P<version>[0-9A-Za-z][0-9A-Za-z.\-]{0,63})\+(?P<build>[0-9A-Za-z][0-9A-Za-z.\-]{0,31})"
+)
+
+SCHEMA = "schema.graphqls"
 
 
 class ReleaseError(Exception):
@@ -20,12 +26,13 @@ class ReleaseError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One shipped app build and what it sends."""
+    """One shipped app build and what it sends. `schema`: the SDL it was built from, if told."""
 
     platform: str
     version: str
     build: str
     manifest: Manifest
+    schema: str | None = None
 
     @property
     def name(self) -> str:
@@ -50,7 +57,7 @@ def read_releases(folder: Path, platform: str) -> list[Release]:
         for path in folder.iterdir()
         if path.is_dir() and not path.name.startswith(".")
     ]
-    return sorted(found, key=lambda release: (_order(release.version), _order(release.build)))
+    return sorted(found, key=lambda release: order(release.version, release.build))
 
 
 def _read_release(path: Path, platform: str, shelf: Shelf) -> Release:
@@ -62,13 +69,11 @@ def _read_release(path: Path, platform: str, shelf: Shelf) -> Release:
         names = ", ".join(one.name for one in manifests) or "none"
         raise ReleaseError(f"{path}: holds {names}; a release has exactly one manifest (*.json)")
     manifest = read_manifest(manifests[0], shelf)
-    return Release(platform, named["version"], named["build"], manifest)
+    return Release(platform, named["version"], named["build"], manifest, _schema(path / SCHEMA))
 
 
-def _order(version: str) -> tuple[tuple[int, int, str], ...]:
-    """Numbers compare as numbers (7.10 after 7.9); a pre-release stands before its release."""
-    parts = [
-        (2, int(part), "") if part.isdecimal() else (0, 0, part)
-        for part in re.split(r"[.\-]", version)
-    ]
-    return (*parts, (1, 0, ""))
+def _schema(path: Path) -> str | None:
+    try:
+        return path.read_text("utf-8") if path.is_file() else None
+    except UnicodeDecodeError as error:
+        raise ReleaseError(f"{path}: is not text in UTF-8; put in the build's SDL") from error

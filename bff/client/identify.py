@@ -12,6 +12,9 @@ from bff.request import ClientIdentity
 _NAME = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:/@()+ -]{0,127}")
 _VERSION = re.compile(rb"([A-Za-z0-9][A-Za-z0-9._-]{0,63})(?:\+([A-Za-z0-9][A-Za-z0-9._-]{0,31}))?")
 _BUILD = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+_CAPABILITY = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+MOST_CAPABILITIES = 64
+LONGEST_CAPABILITIES = 4_096
 _DEVICE = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 
 
@@ -20,7 +23,9 @@ def identify(headers: Mapping[bytes, bytes]) -> ClientIdentity:
 
     Name and version: `apollographql-client-*`, else `graphql-client-*`. Build: `x-app-build`, else
     the part after `+` of the version (Apollo iOS sends `<short>+<build>` by default), else none,
-    marked assumed. A value too long or with other characters counts as not sent.
+    marked assumed. Capabilities: `x-client-capabilities`, names between commas. A value too long or
+    with other characters counts as not sent; among capabilities that is said of each name, and of
+    all beyond MOST_CAPABILITIES.
     """
     get = headers.get
     name, version, build = _app(
@@ -30,7 +35,12 @@ def identify(headers: Mapping[bytes, bytes]) -> ClientIdentity:
         get(b"graphql-client-version"),
         get(b"x-app-build"),
     )
-    return ClientIdentity(name, version, build, build is None, _text(_DEVICE, get(b"x-device-id")))
+    device = _text(_DEVICE, get(b"x-device-id"))
+    told = get(b"x-client-capabilities")
+    if told is None or len(told) > LONGEST_CAPABILITIES:
+        return ClientIdentity(name, version, build, build is None, device)
+    capabilities = _capabilities(told)
+    return ClientIdentity(name, version, build, build is None, device, capabilities)
 
 
 # Every phone with the same build says the same, and who uses it is not among the values. Their
@@ -50,6 +60,12 @@ def _app(
         read_version,
         _text(_BUILD, build) or build_inside,
     )
+
+
+@lru_cache(maxsize=256)
+def _capabilities(told: bytes) -> frozenset[str]:
+    names = (one.strip() for one in told.split(b",", MOST_CAPABILITIES)[:MOST_CAPABILITIES])
+    return frozenset(one.decode("ascii") for one in names if _CAPABILITY.fullmatch(one))
 
 
 def _version(*candidates: bytes | None) -> tuple[str | None, str | None]:

@@ -45,6 +45,19 @@ class Layout:
         return self.data / "keys" / f"bff-{platform}.jwk"
 
     @property
+    def registry(self) -> Path:
+        """Where `bff up` publishes the seed releases; see seed_registry.py."""
+        return self.data / "registry"
+
+    def publisher_key_file(self, platform: str) -> Path:
+        """The private key that signs a platform's log."""
+        return self.data / "keys" / f"publisher-{platform}.jwk"
+
+    def publishers_file(self, platform: str) -> Path:
+        """The public half of it, for gateways."""
+        return self.data / "keys" / f"publishers-{platform}.jwks"
+
+    @property
     def callers_file(self) -> Path:
         return self.data / "keys" / "callers.jwks"
 
@@ -88,6 +101,10 @@ class Layout:
         }
         for service in SERVICES:
             own[f"BFF__UPSTREAMS__SERVICES__{service.upper()}__URL"] = self.service_url(service)
+        if self.registry.is_dir():
+            keys = f"BFF__PLATFORMS__{platform.upper()}__REGISTRY_KEYS"
+            own[keys] = str(self.publishers_file(platform))
+            own["BFF__REGISTRY__URL"] = str(self.registry)
         return {**own, **os.environ}
 
     def make_folders(self) -> None:
@@ -137,6 +154,16 @@ def layout(settings: Settings, port_base: int, data: Path) -> Layout:
     if not settings.platforms:
         raise ConfigError("platforms names none; add one to the settings file (deploy/bff.yaml)")
     return Layout(settings, port_base, data.resolve())
+
+
+def development_registry(settings: Settings, platform: str) -> tuple[str, Path] | None:
+    """The registry that `bff up` made in its usual folder, and the key that signs there; None in
+    production, where settings name another, and before the first `bff up`."""
+    if not settings.development or settings.registry.url is not None:
+        return None
+    where = layout(settings, DEFAULT_PORT_BASE, DEFAULT_DATA)
+    key = where.publisher_key_file(platform)
+    return (str(where.registry), key) if where.registry.is_dir() and key.is_file() else None
 
 
 def _key(path: Path, kid: str) -> ECKey:

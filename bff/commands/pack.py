@@ -1,4 +1,5 @@
-"""`bff pack`: the manifest of a platform's newest release, from the sample app's operations."""
+"""`bff pack`: the manifest of a platform's newest release, of the sample app's operations, with the
+schema it was built from."""
 
 from __future__ import annotations
 
@@ -8,11 +9,12 @@ from pathlib import Path
 
 import click
 
-from bff.commands.schema import named_platforms
+from bff.commands.schema import named_platforms, sdl
 from bff.config import PlatformConfig
 from bff.errors import ConfigError
 from persisted_queries import pack as packing
 from persisted_queries.manifest import ManifestError, parse_manifest, read_manifest
+from persisted_queries.releases import SCHEMA
 
 APP_FILE = "app.json"
 OPERATIONS = "operations"
@@ -28,14 +30,20 @@ class App:
     operations: Path
     manifest: Path
 
+    @property
+    def schema(self) -> Path:
+        """Where the SDL is kept that its code is generated from."""
+        return self.manifest.with_name(SCHEMA)
+
 
 @click.command()
 @click.argument("platform", required=False)
-@click.option("--write", is_flag=True, help="Write the manifests instead of printing.")
+@click.option("--write", is_flag=True, help="Write manifests, and schemas beside, instead.")
 @click.option("--replace", is_flag=True, help="Write over a release that nobody has shipped yet.")
 def pack(platform: str | None, write: bool, replace: bool) -> None:
     """Print the manifest of PLATFORM's newest release, of every platform's by default."""
-    apps = [read_app(config) for config in named_platforms(platform).values()]
+    configs = list(named_platforms(platform).values())
+    apps = [read_app(config) for config in configs]
     texts = [packed(app) for app in apps]
     if not write:
         click.echo("".join(texts), nl=False)
@@ -43,10 +51,17 @@ def pack(platform: str | None, write: bool, replace: bool) -> None:
     if not replace:  # all are looked at before one is written
         for app, text in zip(apps, texts, strict=True):
             refuse_other_documents(app, text)
-    for app, text in zip(apps, texts, strict=True):
+    for app, text, config in zip(apps, texts, configs, strict=True):
         app.manifest.parent.mkdir(parents=True, exist_ok=True)
-        app.manifest.write_text(text, encoding="utf-8")
-        click.echo(f"wrote {app.manifest}")
+        _write(app.manifest, text)
+        # What a build that is there can decode does not grow with the schema.
+        if replace or not app.schema.exists():
+            _write(app.schema, sdl(config))
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+    click.echo(f"wrote {path}")
 
 
 def refuse_other_documents(app: App, text: str) -> None:

@@ -19,6 +19,7 @@ from rich.syntax import Syntax
 from rich.tree import Tree
 
 from bff.app import load_schema
+from bff.commands.findings import counted
 from bff.commands.schema import named_platforms, snapshot_path
 from bff.config import PlatformConfig
 from bff.documents.releases import releases_of
@@ -126,7 +127,7 @@ def draw(platform: str, operation: ManifestOperation, plan: Plan) -> Tree:
     """A plan as a tree: groups, waves in the order they leave, the fields that share each."""
     tree = Tree(
         escape(f"{platform} {operation.type} {operation.name}: ")
-        + f"{plan.calls} calls, {plan.levels} in a row"
+        + f"{counted(plan.calls, 'call')}, {plan.levels} in a row"
     )
     for group in plan.groups:
         branch = tree.add(escape(group.name))

@@ -18,6 +18,7 @@ from bff.commands.development import DEFAULT_DATA, DEFAULT_PORT_BASE, SERVICES, 
 from bff.commands.first_screens import ask_home_screens, show
 from bff.commands.launch import prepare, start_bff, start_service
 from bff.commands.processes import Child, Children
+from bff.commands.seed_registry import make_registry
 from bff.commands.token import access_token
 from bff.errors import ConfigError
 
@@ -37,6 +38,7 @@ def up(once: bool, port_base: int, data: Path) -> None:
     with alone(where):
         where.make_folders()
         where.make_keys()
+        make_registry(where, console.print)
         where.forget_traces()
         for service in SERVICES:
             prepare(where, service)

@@ -10,6 +10,11 @@ In every policy but ids_only: a known id with a text runs the registered documen
 PERSISTED_QUERY_MISMATCH if the text is another one; so is a SHA-256 that is not that of the text
 beside it. Any other unknown id beside a text is not looked at. A document that was left out because
 it does not fit the schema is an unknown id.
+
+In `registered` and `ids_only` a caller of a known release gets the documents of that release alone
+(DOCUMENT_NOT_IN_RELEASE), and everybody else those of the releases that are not retired; an unknown
+id of an unknown release is RELEASE_UNKNOWN where there is a registry. A retired release is refused
+in every policy (RELEASE_RETIRED), but for what is always allowed.
 """
 
 from __future__ import annotations
@@ -23,23 +28,34 @@ from cachetools import LRUCache
 from graphql import GraphQLSchema
 
 from bff.config import DocumentsConfig, Policy
+from bff.contract import lifecycle_of
 from bff.documents.budget import Budget
 from bff.documents.facts import describe
+from bff.documents.known import KnownRelease, KnownReleases
 from bff.documents.model import Document, Operation
 from bff.documents.prepare import Describe, Preparer, text_hash
 from bff.documents.registered import Problem, RegisteredDocuments, canonical, is_sha256
+from bff.documents.snapshot import Snapshot, of_folder
+from bff.documents.standings import Standings
 from bff.documents.trees import Trees
 from bff.errors import (
     BadRequest,
     DocumentIdRequired,
+    DocumentNotInRelease,
     DocumentNotRegistered,
     DocumentTextNotRegistered,
+    MethodNotAllowed,
     PersistedQueryMismatch,
     PersistedQueryNotFound,
+    ReleaseRetired,
+    ReleaseUnknown,
+    RequestError,
 )
 from bff.request import ClientIdentity, OperationRequest
+from bff.standing import Standing
 from bff.store.tier import KeyValueTier
 from bff.telemetry.logs import logger
+from persisted_queries.model import RegistryState
 from persisted_queries.releases import Release
 from persisted_queries.scan import scan
 
@@ -48,6 +64,7 @@ APQ_STORED = "document_apq_stored"
 LEFT_OUT = "document_left_out"
 MISMATCH = "document_mismatch"
 PREPARATION_BROKE = "document_preparation_broke"
+NOT_IN_RELEASE = "document_not_in_release"
 TEXT_REFUSED = "document_text_refused"
 UNKNOWN_ID = "document_unknown_id"
 UNREGISTERED = "document_unregistered"
@@ -78,7 +95,8 @@ class Documents:
 
     `apq_tier` must not fail (a TwoTier or a MemoryTier). `count` takes an event's name.
     `on_prepared` is told each operation of a registered document once it is prepared, in order of
-    use, by `prepare_all` and `check_all`; its RequestError leaves the document out.
+    use, by `prepare_all` and `check_all`; its RequestError leaves the document out. `releases` are
+    those of a folder; those of a registry come by `take`.
     """
 
     def __init__(
@@ -102,8 +120,16 @@ class Documents:
         self._count = count
         self._on_prepared = on_prepared
         self._problems: list[Problem] = []
+        self._schema = schema
+        self._closed = policy in ("registered", "ids_only")
         self._preparer = Preparer(schema, config, development, describe)
-        self._registered = self._index(())
+        self._registered = self._empty()
+        self._state = RegistryState("")
+        self._known = KnownReleases()
+        self.lifecycle = lifecycle_of(schema)
+        self._standings = Standings(self._state, self._known, self.lifecycle)
+        self._grown = asyncio.Event()
+        self._listeners: list[Callable[[RegistryState], object]] = []
         self._by_text: LRUCache[str, Document] = LRUCache(
             maxsize=config.text_cache_bytes, getsizeof=_held
         )
@@ -123,12 +149,54 @@ class Documents:
         )
         return (*self._problems, *warnings)
 
+    @property
+    def state(self) -> RegistryState:
+        """The platform's releases and gate, as last told of."""
+        return self._state
+
+    def release_of(self, client: ClientIdentity) -> KnownRelease | None:
+        """The release of a caller, with what it sends and what is withheld from it."""
+        return self._known.of(client)
+
+    def standing_of(self, client: ClientIdentity) -> Standing:
+        """What the registry says of a caller at this moment; never fails."""
+        return self._standings.of(client)
+
+    def listen(self, listener: Callable[[RegistryState], object]) -> None:
+        """Tell `listener` the state now and whenever it changed, in the loop's thread."""
+        self._listeners.append(listener)
+        listener(self._state)
+
     def load(self) -> None:
-        """Index every registered document; to be called once, before the first `find`. None is
-        prepared: that happens at its first use, or in `prepare_all`."""
+        """Index the documents of the folder's releases; to be called once, before the first `find`.
+        None is prepared: that happens at its first use, or in `prepare_all`."""
         self._problems.clear()
+        self._registered = self._empty()
+        platform = self._releases[0].platform if self._releases else ""
+        self.take(of_folder(platform, self._releases, self._schema))
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Go by this from now on. What was prepared stays prepared; requests under way keep what
+        they have."""
         self._by_text.clear()
-        self._registered = self._index(self._releases)
+        self._registered.add(snapshot.added)
+        self._registered.patch(snapshot.remaps)
+        self._known = snapshot.known
+        self._state = snapshot.state
+        self._standings = Standings(
+            snapshot.state, snapshot.known, self.lifecycle, snapshot.deprecated
+        )
+        self._grown.set()
+        for listener in self._listeners:
+            listener(snapshot.state)
+
+    async def keep_prepared(self, settled: Callable[[], object]) -> None:
+        """`prepare_all`, and again whenever releases came; `settled` is called after each."""
+        while True:
+            self._grown.clear()
+            await self.prepare_all()
+            settled()
+            await self._grown.wait()
 
     async def prepare_all(self) -> None:
         """Prepare what is left, one document at a time, in at most half of the process's time.
@@ -165,23 +233,66 @@ class Documents:
         """The operation a request means; if unregistered, `budget` is charged with its cost.
 
         Raises PersistedQueryNotFound, PersistedQueryMismatch, DocumentNotRegistered,
-        DocumentTextNotRegistered, DocumentIdRequired, ParseFailed, ValidationFailed, BadRequest.
+        DocumentTextNotRegistered, DocumentIdRequired, DocumentNotInRelease, ReleaseUnknown,
+        ReleaseRetired, ParseFailed, ValidationFailed, BadRequest, MethodNotAllowed.
         """
         budget = budget or self.budget()
         async with budget.member():
+            release = self._known.of(client)
             document = await self._document(request, client, budget)
+            if release is not None and release.published.state == "retired":
+                _refuse_retired(release, document)
+            if document.registered:
+                document = self._for_release(release, document)
             found = document.choose(request.operation_name, names_shown=self._development)
             if not found.registered:
                 budget.charge(found.definition, found.size)
+        if request.read_only and found.type != "query":
+            raise MethodNotAllowed("A mutation needs POST; GET only reads.")
         return found
 
-    def _index(self, releases: Sequence[Release]) -> RegisteredDocuments:
+    def differs(self, operation: Operation) -> bool:
+        """Whether some release runs another operation under the id of this one."""
+        return self._registered.differs(operation.document_hash)
+
+    def _empty(self) -> RegisteredDocuments:
         return RegisteredDocuments(
-            releases,
             self._preparer,
             Trees(self._config.ast_cache_bytes),
             report=self._report,
             on_prepared=self._on_prepared,
+        )
+
+    def _for_release(self, release: KnownRelease | None, document: Document) -> Document:
+        """The document as this release gets it."""
+        if self._closed and (release is None or release.published.state != "retired"):
+            has = self._known.answers if release is None else release.has
+            if not has(document.places):
+                document = self._other_layout(release, document, has)
+        found = self._registered.patched(document, None if release is None else release.name)
+        if found is None:
+            raise _not_registered()
+        return found
+
+    def _other_layout(
+        self, release: KnownRelease | None, document: Document, has: Callable[[Sequence[int]], bool]
+    ) -> Document:
+        """The same text as a release registered it, where another's was found by its layout."""
+        for found in self._registered.alike(document):
+            if has(found.places):
+                return found
+        raise self._foreign(release, document)
+
+    def _foreign(self, release: KnownRelease | None, document: Document) -> RequestError:
+        if release is None:
+            return _not_registered()
+        self._count(NOT_IN_RELEASE)
+        having = self._known.who_has(document.places)
+        named = f"it is of {having[0]}" if having else "no supported release sends it"
+        return DocumentNotInRelease(
+            f"release {release.name} did not register this document; {named}. Publish it with the "
+            "release that sends it",
+            extensions={"releases": having},
         )
 
     def _report(self, problem: Problem) -> None:
@@ -214,7 +325,10 @@ class Documents:
         hashed = text_hash(text)
         document = await self._by_registered_id(document_id, budget)
         if document is not None:
-            if await self._registered_text(text, hashed, budget) is not document:
+            meant = await self._registered_text(text, hashed, budget)
+            if meant is None or (
+                meant is not document and document not in self._registered.alike(meant)
+            ):
                 self._refuse_mismatch("the id is registered for another text; send the id alone")
             return document
         self._check_claim(document_id, hashed, request.apq)
@@ -241,10 +355,15 @@ class Documents:
         log.warning("document_unknown_id", id=document_id[:SHOWN_ID], client=client.name)
         if self._policy == "log_unknown":
             raise PersistedQueryNotFound
-        # Never the message of APQ: phones would send the whole text again.
-        raise DocumentNotRegistered(
-            "no release of this platform registered this document; publish the release first"
-        )
+        release = self._known.of(client)
+        if release is not None and release.published.state == "retired":
+            _refuse_retired(release, None)
+        if release is None and client.release is not None and self._state.number > 0:
+            raise ReleaseUnknown(
+                f"release {client.release} is not published, and no other release registered this "
+                "document; publish the release first"
+            )
+        raise _not_registered()
 
     async def _from_text(
         self, text: str, hashed: str, client: ClientIdentity, budget: Budget
@@ -328,3 +447,17 @@ class Documents:
             return None
         text = value.decode(errors="replace")
         return text if text_hash(text) == hashed else None
+
+
+def _not_registered() -> DocumentNotRegistered:
+    # Never the message of APQ: phones would send the whole text again.
+    return DocumentNotRegistered(
+        "no release of this platform registered this document; publish the release first"
+    )
+
+
+def _refuse_retired(release: KnownRelease, document: Document | None) -> None:
+    """Who must update can still sign out."""
+    only = document.only if document is not None else None
+    if only is None or not only.facts.always_allowed:
+        raise ReleaseRetired(f"release {release.name} is retired; update the app")

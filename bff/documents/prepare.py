@@ -110,9 +110,11 @@ class Preparer:
         return document
 
     @_in_one_go()
-    def registered(self, text: str, document_id: str, trees: Trees) -> Document:
+    def registered(
+        self, text: str, document_id: str, trees: Trees, places: Sequence[int] = ()
+    ) -> Document:
         """Prepare a reviewed document: no limits but those that keep the process safe. `trees`
-        takes its tree.
+        takes its tree; `places` are those by which releases know it.
 
         Raises ParseFailed, ValidationFailed.
         """
@@ -124,7 +126,7 @@ class Preparer:
         described = self._describe(self._schema, ast)
         read = trees.add(hashed, text, ast)
         operations = _operations(hashed, document_id, found, described, ast, read)
-        return Document(hashed, operations, True)
+        return Document(hashed, operations, True, places=places)
 
     @_in_one_go()
     def unregistered(self, text: str, ast: DocumentNode) -> Document:

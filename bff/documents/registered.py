@@ -1,20 +1,20 @@
-"""The documents the releases declared: indexed at start, prepared when first used or by the way,
-found in one look-up; policies are apart."""
+"""The documents the releases declared: indexed as releases come, prepared when first used or by the
+way, found in one look-up; policies are apart."""
 
 from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from bff.documents.model import Document, Operation
 from bff.documents.prepare import Preparer
+from bff.documents.snapshot import Added, Remaps
 from bff.documents.trees import Trees
 from bff.errors import RequestError
 from persisted_queries.manifest import ManifestOperation
-from persisted_queries.releases import Release
 
 _SHA256 = re.compile(r"(?:sha256:)?[0-9a-fA-F]{64}")
 _Key = TypeVar("_Key", str, bytes)
@@ -43,11 +43,12 @@ def canonical(document_id: str) -> str:
 class _Declared:
     """A text that releases declared; `release` is the oldest of them."""
 
-    __slots__ = ("alone", "document", "left_out", "operation", "release", "told")
+    __slots__ = ("alone", "document", "left_out", "operation", "places", "release", "told")
 
     def __init__(self, release: str, operation: ManifestOperation) -> None:
         self.release = release
         self.operation = operation
+        self.places: list[int] = []  # shared with the document: another id may come later
         self.document: Document | None = None
         self.left_out = False  # it does not fit the schema, or was refused
         self.told = False
@@ -71,7 +72,6 @@ class RegisteredDocuments:
 
     def __init__(
         self,
-        releases: Sequence[Release],
         preparer: Preparer,
         trees: Trees,
         *,
@@ -79,7 +79,6 @@ class RegisteredDocuments:
         on_prepared: Callable[[Operation], object],
     ) -> None:
         self.most_tokens = 0
-        self._releases = releases
         self._preparer = preparer
         self._trees = trees
         self._report = report
@@ -89,14 +88,64 @@ class RegisteredDocuments:
         self._by_key: dict[bytes, _Claims] = {}
         # What ids were found to mean: one look-up instead of the four steps it takes to find out.
         self._ready: dict[str, Document] = {}
-        self._contested: set[str] = set()
+        # Ids that were claimed for several texts, and by whom.
+        self._contested: dict[str, list[tuple[str, ManifestOperation]]] = {}
         self._left_out = 0
         self._asked: deque[_Declared] = deque()  # prepared for a request, not told on yet
-        self._waiting = self._index()
+        self._waiting: deque[_Declared] = deque()
+        # Own hash of a text → what runs in its place for a release, or for all (None).
+        self._patches: dict[str, dict[str | None, _Declared]] = {}
+        self._patch_texts: dict[str, _Declared] = {}
+        self._apart: frozenset[str] = frozenset()
+        # Own hash of a text that does not fit the schema → what is found in its place.
+        self._stand_ins: dict[str, Document] = {}
 
     def __len__(self) -> int:
         """Documents that are answered, as far as is known."""
         return len(self._by_hash) - self._left_out
+
+    def add(self, added: Sequence[Added]) -> None:
+        """Take what more releases send, the oldest first; nothing of it is prepared yet."""
+        waiting: list[_Declared] = []
+        for release, operations in added:
+            new = (self._declare(release, *one) for one in operations)
+            waiting[:0] = [one for one in new if one is not None]
+        for release, operations in added:
+            for _, operation in operations:
+                self._name(release, operation)
+        self._ready.clear()
+        self._waiting.extendleft(reversed(waiting))
+
+    def patch(self, remaps: Remaps) -> None:
+        """From now on these texts run in place of others, and none else."""
+        self._patches.clear()
+        self._stand_ins.clear()
+        self._ready.clear()
+        for (document_id, release), operation in remaps.items():
+            for replaced in self._by_id.get(canonical(document_id), ()):
+                by_release = self._patches.setdefault(replaced.operation.hash, {})
+                by_release[release] = self._patch(operation)
+        apart: set[str] = set()
+        for own_hash, by_release in self._patches.items():
+            if by_release.keys() - {None}:
+                apart |= {own_hash, *(one.operation.hash for one in by_release.values())}
+        self._apart = frozenset(apart)
+
+    def patched(self, document: Document, release: str | None) -> Document | None:
+        """What runs in place of a document for a release; the document itself where nothing does,
+        or where that does not fit the schema. None where it does not fit either."""
+        by_release = self._patches.get(document.hash)
+        if by_release is None:
+            return document
+        for one in (by_release.get(release), by_release.get(None)):
+            found = self._prepared(one) if one is not None else None
+            if found is not None:
+                return found
+        return None if document is self._stand_ins.get(document.hash) else document
+
+    def differs(self, own_hash: str) -> bool:
+        """Whether this text runs where a release has one of its own, or is that one."""
+        return own_hash in self._apart
 
     def ready(self, canonical_id: str) -> Document | None:
         """The document of an id that was looked up before."""
@@ -126,6 +175,15 @@ class RegisteredDocuments:
         """By `Scanned.key` of a text in any layout."""
         return self._first(self._by_key.get(key, ()))
 
+    def alike(self, document: Document) -> Iterator[Document]:
+        """The registered documents that are this text in any layout, itself among them."""
+        known = self._by_hash.get(document.hash)
+        key = known.operation.key if known is not None else None
+        for one in self._by_key.get(key, ()) if key is not None else ():
+            found = self._first(one.alone)
+            if found is not None:
+                yield found
+
     def prepare_next(self) -> bool:
         """Prepare one more document and tell it on: first those that were asked for, then the
         newest releases'. False when none is left."""
@@ -140,39 +198,41 @@ class RegisteredDocuments:
         self._settle()
         return False
 
-    def _index(self) -> deque[_Declared]:
-        """Note every text under its hash, key and ids; returns them, newest release first."""
-        order: list[list[_Declared]] = []
-        for release in self._releases:
-            new = [
-                self._declare(release, operation)
-                for operation in release.manifest.operations
-                if operation.hash not in self._by_hash
-            ]
-            order.append(new)
-        # Own hashes first: an id that only looks like the hash of another text must not hide it.
-        seen: set[int] = set()
-        for release in self._releases:
-            for operation in release.manifest.operations:
-                if id(operation) not in seen:  # releases share what they share
-                    seen.add(id(operation))
-                    self._name(operation)
-        return deque(one for new in reversed(order) for one in new)
-
-    def _declare(self, release: Release, operation: ManifestOperation) -> _Declared:
-        one = _Declared(release.name, operation)
+    def _declare(self, release: str, place: int, operation: ManifestOperation) -> _Declared | None:
+        """Note a text under its own hash and key; None where it was known."""
+        known = self._by_hash.get(operation.hash)
+        if known is not None:
+            known.places.append(place)
+            return None
+        one = _Declared(release, operation)
+        one.places.append(place)
         self._by_hash[operation.hash] = one
-        self._by_id[operation.hash] = self._by_id[f"sha256:{operation.hash}"] = one.alone
+        for looked_up in (operation.hash, f"sha256:{operation.hash}"):
+            # An id that only looks like the hash of another text must not hide it.
+            claimed = self._by_id.get(looked_up, ())
+            self._by_id[looked_up] = (one, *claimed) if claimed else one.alone
+            for loser in claimed:
+                self._contest(looked_up, loser.release, loser.operation)
         self.most_tokens = max(self.most_tokens, operation.tokens)
         if operation.key is not None:
             _claim(self._by_key, operation.key, one)
         return one
 
-    def _name(self, operation: ManifestOperation) -> None:
+    def _name(self, release: str, operation: ManifestOperation) -> None:
         """Ids are for ever: where two releases give one id to two texts, the older app keeps it."""
         looked_up = canonical(operation.id)
         if _claim(self._by_id, looked_up, self._by_hash[operation.hash]):
-            self._contested.add(looked_up)
+            self._contest(looked_up, release, operation)
+
+    def _patch(self, operation: ManifestOperation) -> _Declared:
+        known = self._by_hash.get(operation.hash) or self._patch_texts.get(operation.hash)
+        if known is None:
+            known = self._patch_texts[operation.hash] = _Declared("remap", operation)
+            self._asked.append(known)  # somebody waits for it
+        return known
+
+    def _contest(self, looked_up: str, release: str, operation: ManifestOperation) -> None:
+        self._contested.setdefault(looked_up, []).append((release, operation))
 
     def _first(self, claims: _Claims) -> Document | None:
         for one in claims:
@@ -182,13 +242,28 @@ class RegisteredDocuments:
                 self._asked.append(one)
             if document is not None:
                 return document
-        return None
+        return next((found for one in claims if (found := self._stand_in(one)) is not None), None)
+
+    def _stand_in(self, one: _Declared) -> Document | None:
+        """For a text that does not fit the schema any more, but has a patch that does."""
+        own_hash = one.operation.hash
+        found = self._stand_ins.get(own_hash)
+        if found is None:
+            for patch in self._patches.get(own_hash, {}).values():
+                document = self._prepared(patch)
+                if document is not None:
+                    found = Document(own_hash, document.operations, True, places=one.places)
+                    self._stand_ins[own_hash] = found
+                    break
+        return found
 
     def _prepared(self, one: _Declared) -> Document | None:
         if one.document is None and not one.left_out:
             operation = one.operation
             try:
-                one.document = self._preparer.registered(operation.body, operation.id, self._trees)
+                one.document = self._preparer.registered(
+                    operation.body, operation.id, self._trees, one.places
+                )
             except RequestError as error:
                 self._leave_out(one, error)
         return one.document
@@ -204,7 +279,7 @@ class RegisteredDocuments:
     def _leave_out(self, one: _Declared, error: RequestError) -> None:
         one.document, one.left_out = None, True
         self._ready.clear()
-        self._left_out += 1
+        self._left_out += one.operation.hash in self._by_hash
         places = error.errors[0]["locations"] if error.errors else []
         where = f" (line {places[0]['line']}, column {places[0]['column']})" if places else ""
         message = f"{one.operation.name}: {error.message}{where}"
@@ -212,19 +287,16 @@ class RegisteredDocuments:
 
     def _settle(self) -> None:
         """Report who lost an id, once it is known which texts fit the schema."""
-        contested, self._contested = self._contested, set()
-        for release in self._releases if contested else ():
-            for operation in release.manifest.operations:
-                looked_up = canonical(operation.id)
-                if looked_up not in contested:
-                    continue
+        contested, self._contested = self._contested, {}
+        for looked_up, claimed in contested.items():
+            for release, operation in claimed:
                 document, holder = self.by_hash(operation.hash), self.by_id(looked_up)
                 if document is not None and holder is not None and holder is not document:
                     message = (
                         f"{operation.name}: the id already names another document "
                         f"({', '.join(holder.operations)}); publish it under a new id"
                     )
-                    self._report(Problem(release.name, operation.id, message, left_out=True))
+                    self._report(Problem(release, operation.id, message, left_out=True))
 
 
 def _claim(claims: dict[_Key, _Claims], key: _Key, one: _Declared) -> bool:

@@ -8,18 +8,21 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import orjson
 
-from bff.config import EdgeConfig
+from bff.config import ClientConfig, EdgeConfig
 from bff.edge.compression import compress
 from bff.edge.head import Head
 from bff.edge.negotiation import CONTENT_TYPE, JSON, negotiate
+from bff.edge.notices import Notices
 from bff.edge.statuses import status_of
 from bff.errors import InternalError
 from bff.request import ClientIdentity
 from bff.response.envelope import Envelope
 from bff.response.http_cache import Header, HttpCache, entity_tag, is_known
 from bff.response.shape import failure
+from bff.usage.counts import Used
 
 _NO_STORE = (b"cache-control", b"no-store")
+NO_CLIENT_SETTINGS = ClientConfig()
 
 
 class Answer(msgspec.Struct):
@@ -34,6 +37,7 @@ class Answer(msgspec.Struct):
     upstream_calls: int = 0
     client: ClientIdentity | None = None
     field_codes: dict[str, int] = {}
+    used: Used = ()
 
 
 def json_answer(status: int, value: object, *headers: Header) -> Answer:
@@ -65,8 +69,10 @@ def fault_answer(error: Exception, request_id: str) -> Answer:
 class Framer:
     """Makes answers of envelopes by the edge's settings; lives as long as the process."""
 
-    def __init__(self, settings: EdgeConfig) -> None:
+    def __init__(self, settings: EdgeConfig, client: ClientConfig = NO_CLIENT_SETTINGS) -> None:
         self._compress_from = settings.compress_from_bytes
+        self._upgrade_status = client.upgrade_status
+        self._notices = Notices(client.deprecations_url)
         self._cache = HttpCache(
             settings.public_max_age_s, cookie_credential=settings.cookie_credential
         )
@@ -78,7 +84,10 @@ class Framer:
         body = envelope.encode()
         scope = self._cache.scope(envelope, safe=head.safe)
         caching = self._cache.headers(scope)
-        answer = Answer(status_of(envelope.code, media), [CONTENT_TYPE[media], *caching], body)
+        status = status_of(envelope.code, media, self._upgrade_status)
+        answer = Answer(status, [CONTENT_TYPE[media], *caching], body)
+        notices = self._notices.headers((envelope.notice,)) if envelope.notice is not None else ()
+        answer.headers += notices
         if envelope.errors:
             answer.field_codes = _field_codes((envelope,))
         if envelope.code is not None:
@@ -88,7 +97,7 @@ class Framer:
         elif head.safe and scope != "no-store":
             tag = entity_tag(envelope.entity() if envelope.facts else body)
             if is_known(tag, head.headers.get(b"if-none-match")):
-                known = [*caching, (b"etag", tag)]
+                known = [*caching, *notices, (b"etag", tag)]
                 return Answer(304, known, field_codes=answer.field_codes)
             answer.headers.append((b"etag", tag))
         return self._packed(answer, head)
@@ -97,7 +106,9 @@ class Framer:
         """The answer of a batch: always 200, one entry per member, in order. It is plain JSON: the
         GraphQL media type promises a single response."""
         body = b"[" + b",".join(_encoded(envelope, head) for envelope in envelopes) + b"]"
-        answer = Answer(200, [CONTENT_TYPE[JSON], *self._cache.headers("no-store")], body)
+        headers = [CONTENT_TYPE[JSON], *self._cache.headers("no-store")]
+        headers += self._notices.headers(envelope.notice for envelope in envelopes)
+        answer = Answer(200, headers, body)
         answer.codes = tuple(envelope.code for envelope in envelopes if envelope.code is not None)
         answer.field_codes = _field_codes(envelopes)
         return self._packed(answer, head)

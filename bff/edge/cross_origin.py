@@ -21,10 +21,11 @@ HEADERS = (
     "idempotency-key",
     "traceparent",
     "x-app-build",
+    "x-client-capabilities",
     "x-device-id",
     "x-request-id",
 )
-SHOWN = ("etag", "x-request-id", "server-timing")
+SHOWN = ("deprecation", "etag", "link", "server-timing", "sunset", "x-request-id")
 PREFLIGHT_MAX_AGE_S = 7200
 
 

@@ -86,6 +86,7 @@ class Endpoint(ABC):
             duration_s=time.perf_counter() - head.started,
             client=told.client,
             field_codes=told.field_codes,
+            used=told.used,
         )
         try:
             self._telemetry.on_answer(begun, report)

@@ -42,7 +42,7 @@ class OperationEndpoint(Endpoint):
         self._pipeline = pipeline
         self._edge = settings.edge
         self._deadline_ms = settings.screens.deadline_ms
-        self._framer = Framer(settings.edge)
+        self._framer = Framer(settings.edge, settings.client)
 
     async def answer(self, head: Head, receive: Receive) -> Answer:
         """Read, ask the pipeline, frame. Refusals of the edge never reach the pipeline."""
@@ -62,6 +62,7 @@ class OperationEndpoint(Endpoint):
         answer.operations = len(asked.members)
         answer.upstream_calls = exchange.upstream_calls
         answer.client = arrived.client
+        answer.used = exchange.used
         return answer
 
     @abstractmethod

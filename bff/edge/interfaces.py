@@ -10,6 +10,7 @@ import msgspec
 from bff.edge.head import Head
 from bff.request import Arrival, ClientIdentity, OperationRequest
 from bff.response.envelope import Envelope
+from bff.usage.counts import Used
 
 Ready = Callable[[], Awaitable[dict[str, str]]]
 """Readiness checks by name; the value is "ok", or in words what is wrong."""
@@ -21,6 +22,10 @@ class Exchange(Protocol):
     @property
     def upstream_calls(self) -> int:
         """Calls to core services made so far."""
+
+    @property
+    def used(self) -> Used:
+        """What was answered so far, as usage counts it."""
 
     async def answer(self, request: OperationRequest) -> Envelope:
         """Answer one operation; a refusal is an envelope with a code, never an exception."""
@@ -36,7 +41,8 @@ class Pipeline(Protocol):
 class AnswerReport(msgspec.Struct):
     """What left, told after it left. `status` is None when the client went away before the answer;
     `codes` are those of refused operations, `field_codes` says how many fields of answered ones
-    failed with which code (metrics count these where they happen); `bytes_out`
+    failed with which code (metrics count these where they happen); `used` are the operations as
+    usage counts them; `bytes_out`
     counts the body as sent, compressed or not; `duration_s` runs from the head of the request to
     the last byte handed to the server."""
 
@@ -52,6 +58,7 @@ class AnswerReport(msgspec.Struct):
     duration_s: float
     client: ClientIdentity | None
     field_codes: dict[str, int] = {}
+    used: Used = ()
 
 
 class EdgeTelemetry(Protocol):

@@ -11,6 +11,7 @@ from bff.edge.interfaces import AnswerReport
 from bff.telemetry.logs import InfoLogger
 from bff.telemetry.metrics import Metrics
 from bff.telemetry.spans import Attribute, Begun, Tracing, failed
+from bff.usage.counts import Counting, uncounted
 
 log = InfoLogger()
 
@@ -20,10 +21,13 @@ _UNTRACED: Mapping[str, str] = {}
 class Observer:
     """The EdgeTelemetry of one process."""
 
-    def __init__(self, tracing: Tracing, metrics: Metrics, platform: str) -> None:
+    def __init__(
+        self, tracing: Tracing, metrics: Metrics, platform: str, count: Counting = uncounted
+    ) -> None:
         self._tracing = tracing
         self._metrics = metrics
         self._platform = platform
+        self._count = count
 
     def on_request(self, head: Head) -> Begun:
         sent = head.headers.get(b"traceparent")
@@ -37,9 +41,12 @@ class Observer:
     def on_answer(self, begun: object, report: AnswerReport) -> None:
         for code in report.codes:
             self._metrics.refused(code)
+        client = report.client
+        if client is not None:
+            self._count(client.release, client.device_id, report.used, report.bytes_out)
         if not isinstance(begun, Begun):
             return
-        span, client = begun.span, report.client
+        span = begun.span
         release = client.release if client else None
         if span.is_recording():
             span.set_attribute(Attribute.STATUS, report.status or 0)

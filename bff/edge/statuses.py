@@ -58,17 +58,24 @@ STATUSES: dict[str, Statuses] = {
     "CONFLICT": _READABLE,
     "IDEMPOTENCY_KEY_REUSED": _READABLE,
     "IDEMPOTENCY_IN_PROGRESS": _READABLE,
+    "FIELD_SUNSET": _READABLE,
     # ours
     "INTERNAL": Statuses(500, 500),
 }
 
 
-def status_of(code: str | None, media: MediaType) -> int:
+# Codes whose status as plain JSON is `client.upgrade_status`.
+_UPGRADES = frozenset({"CLIENT_UPGRADE_REQUIRED", "CLIENT_BLOCKED"})
+
+
+def status_of(code: str | None, media: MediaType, upgrade_status: int = 200) -> int:
     """The status of an answer; no code means the operation was executed, field errors or not.
 
     A code outside the table is a fault of ours and gets 500.
     """
     if code is None:
         return 200
+    if code in _UPGRADES and media != GRAPHQL:
+        return upgrade_status
     statuses = STATUSES.get(code, STATUSES["INTERNAL"])
     return statuses.graphql if media == GRAPHQL else statuses.json

@@ -14,8 +14,10 @@ from typing import Any
 
 from graphql import (
     FragmentDefinitionNode,
+    GraphQLEnumType,
     GraphQLError,
     GraphQLField,
+    GraphQLLeafType,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
@@ -40,10 +42,12 @@ from graphql.pyutils.is_awaitable import is_awaitable
 
 from bff.contract import BatchField, Scope, is_screen, section_of
 from bff.plans import complete
-from bff.plans.access import access
+from bff.plans.access import Access, access
 from bff.plans.classes import decides_by_class
 from bff.plans.complete import Abstract, Awaits, Ref
 from bff.plans.counters import Counters
+from bff.plans.fenced import withhold
+from bff.plans.fencing import Touched
 from bff.plans.leaves import Fast, fast_leaf
 from bff.plans.model import Group, Plan, PlannedSection, Step, arrange
 from bff.plans.places import FieldPlan
@@ -55,6 +59,7 @@ from bff.plans.waves import WavePlan
 # takes a few, however seldom it occurs.
 MAX_SYMBOLS = 8_000
 ALWAYS_SLOW = Fast("False", None, {})
+UNREAD = Access("value", "None")
 
 
 class NotCompiled(Exception):
@@ -64,7 +69,7 @@ class NotCompiled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is compiled, for one outcome of @skip and @include."""
+    """What is compiled, for one outcome of @skip and @include and what it meets of a fence."""
 
     schema: GraphQLSchema
     operation: OperationDefinitionNode
@@ -72,6 +77,7 @@ class Subject:
     variables: VariableValues
     field_resolver: Any
     awaits: Awaits = is_awaitable
+    touched: Touched | None = None
 
 
 @dataclass(slots=True)
@@ -215,6 +221,9 @@ class _Compiler:
         self._symbol("F")
         number = self.number
         self.names[f"F{number}"] = plan
+        held = subject.touched.held.get((parent.name, name)) if subject.touched else None
+        if held is not None:
+            return FieldText(number, key, UNREAD, Glance(ALWAYS_SLOW, ""), held=held)
         found = access(plan, subject.schema, subject.field_resolver, number)
         text = FieldText(number, key, found, Glance(ALWAYS_SLOW, ""))
         if name == "__typename":
@@ -281,7 +290,7 @@ class _Compiler:
         inner = declared.of_type if isinstance(declared, GraphQLNonNull) else declared
         item = None
         if is_leaf_type(inner):
-            fast, settle = fast_leaf(inner, self._symbol), complete.leaf(inner)
+            fast, settle = self._leaf(inner)
         elif isinstance(inner, GraphQLList):
             item = self._glance(plan, inner.of_type, at.items())
             fast, settle = self._list(inner, item)
@@ -291,6 +300,19 @@ class _Compiler:
             fast, settle = self._known_object(plan, inner, at)
         self.names |= fast.names
         return Glance(self._or_null(fast, declared), self._completer(declared, settle), item)
+
+    def _leaf(self, declared: GraphQLLeafType) -> tuple[Fast, Settle]:
+        touched = self.subject.touched
+        members = touched.enums.get(declared.name) if touched is not None else None
+        if members is None or not isinstance(declared, GraphQLEnumType):
+            return fast_leaf(declared, self._symbol), complete.leaf(declared)
+        fast = fast_leaf(declared, self._symbol, members.withheld)
+        return fast, complete.fenced_leaf(declared, members)
+
+    def _withheld(self, plan: FieldPlan) -> frozenset[str]:
+        """The types that are not sent where a field stands."""
+        touched = self.subject.touched
+        return touched.types_at(plan.details) if touched is not None else frozenset()
 
     def _or_null(self, fast: Fast, declared: GraphQLOutputType) -> Fast:
         """Null is taken at a glance too where it may be."""
@@ -312,6 +334,8 @@ class _Compiler:
         return fast, complete.iterable(declared, self._ref(name))
 
     def _known_object(self, plan: FieldPlan, declared: Any, at: _At) -> tuple[Fast, Settle]:
+        if declared.name in self._withheld(plan):
+            return ALWAYS_SLOW, withhold
         name = self._object(declared, self._below(plan, declared), at)
         known = self._symbol("known")
         learnt: set[type] = set()
@@ -319,14 +343,16 @@ class _Compiler:
         return fast, complete.object_value(declared, self._ref(name), learnt, self.subject.awaits)
 
     def _abstract(self, plan: FieldPlan, declared: Any, at: _At) -> tuple[Fast, Settle]:
-        """One function for each possible type."""
+        """One function for each possible type that is sent."""
         types = list(self.subject.schema.get_possible_types(declared))
+        withheld = self._withheld(plan)
         functions = {
             one.name: (one, self._ref(self._object(one, self._below(plan, one), at)))
             for one in types
+            if one.name not in withheld
         }
         teachable = decides_by_class(declared, types)
-        found = Abstract(declared, functions, {}, teachable, self.subject.awaits)
+        found = Abstract(declared, functions, {}, teachable, self.subject.awaits, withheld)
         known, chosen = self._symbol("known"), self._symbol("f")
         fast = Fast(
             f"({chosen} := {known}.get(type($))) is not None",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeGuard
+from typing import Any, TypeAlias, TypeGuard, cast
 
 from graphql import (
     GraphQLAbstractType,
@@ -23,6 +23,8 @@ from graphql.pyutils import is_iterable
 from graphql.pyutils.is_awaitable import is_async_iterable
 
 from bff.plans.classes import asks_class_only, is_plain, is_record
+from bff.plans.fenced import FencedRun, withhold
+from bff.plans.fencing import Members
 from bff.plans.leaves import coercion
 from bff.plans.places import Place, field_of
 from bff.plans.run import Run, Settle
@@ -90,6 +92,19 @@ def leaf(declared: GraphQLLeafType) -> Settle:
     return settle
 
 
+def fenced_leaf(declared: GraphQLLeafType, members: Members) -> Settle:
+    """The same of an enum, some of whose members are not sent."""
+    coerced = coercion(declared)
+
+    def settle(value: Any, place: Place, run: Run) -> Any:
+        found = coerced(value)
+        if found in members.withheld:
+            return cast("FencedRun", run).withhold(place, members.instead)
+        return found
+
+    return settle
+
+
 def iterable(declared: GraphQLOutputType, items: Ref) -> Settle:
     """A list by its generated loop; asynchronous ones are graphql-core's."""
 
@@ -140,14 +155,15 @@ def object_value(
 
 @dataclass(slots=True, eq=False)
 class Abstract:
-    """A union or interface at one position: the function of each possible type, and the classes
-    known to be of one."""
+    """A union or interface at one position: the function of each possible type, the classes known
+    to be of one, and the types that are not sent there."""
 
     declared: GraphQLAbstractType
     types: dict[str, tuple[GraphQLObjectType, Ref]]
     learnt: dict[type, Settle]
     teachable: bool
     awaits: Awaits
+    withheld: frozenset[str] = frozenset()
 
     def settle(self, value: Any, place: Place, run: Run) -> Any:
         resolve = self.declared.resolve_type or run.core.type_resolver
@@ -159,6 +175,9 @@ class Abstract:
     def _named(self, name: Any, value: Any, place: Place, run: Run) -> Any:
         known = self.types.get(name) if isinstance(name, str) else None
         if known is None:
+            if isinstance(name, str) and name in self.withheld:
+                self._learn(value, withhold)
+                return withhold(value, place, run)
             self._refuse(name, value, place, run)
         declared, selected = known  # type: ignore[misc]
         if declared.is_type_of is not None:
@@ -171,8 +190,7 @@ class Abstract:
                 )
             if not belongs:
                 raise invalid_return_type_error(declared, value, field_of(place).details)
-        if self.teachable and len(self.learnt) < MAX_LEARNT and is_record(value):
-            self.learnt[type(value)] = selected.call
+        self._learn(value, selected.call)
         return selected.call(value, place, run)
 
     def _confirmed(
@@ -181,6 +199,11 @@ class Abstract:
         if not belongs:
             raise invalid_return_type_error(declared, value, field_of(place).details)
         return self.types[declared.name][1].call(value, place, run)
+
+    def _learn(self, value: Any, chosen: Settle) -> None:
+        """Takes later values of the class at a glance."""
+        if self.teachable and len(self.learnt) < MAX_LEARNT and is_record(value):
+            self.learnt[type(value)] = chosen
 
     def _refuse(self, name: Any, value: Any, place: Place, run: Run) -> None:
         """Raises what graphql-core says about a type that cannot be."""

@@ -56,8 +56,9 @@ class Driver:
             await self._lone()
             self._launch()
             while self._flying:
-                if not self._ready and not self._overdue():
-                    await self._wake_up()
+                # Only the loop calls `_landed` and `_join_is_over`: nothing came in the meantime.
+                self._waker = self._loop.create_future()
+                await self._waker
                 ready, self._ready = self._ready, []
                 for future in ready:
                     self._settle(future)
@@ -87,11 +88,6 @@ class Driver:
                 self._put(pending, value)
             run.release(pending)
 
-    async def _wake_up(self) -> None:
-        self._waker = self._loop.create_future()
-        await self._waker
-        self._waker = None
-
     def _wake(self) -> None:
         waker = self._waker
         if waker is not None and not waker.done():
@@ -111,9 +107,11 @@ class Driver:
                 self._await(one)
         close_finished(self._waves, run.waves)
         for wave in self._waves:
-            if wave.may_leave:
+            if not wave.keys:
+                continue
+            if wave.overdue or not wave.waiting:  # all keys are there that can come
                 self._send(wave)
-            elif wave.keys and wave.timer is None:
+            elif wave.timer is None:
                 self._patience(wave)
         if not self._flying:
             self._send_the_rest()
@@ -144,9 +142,6 @@ class Driver:
         wave.timer = None
         wave.overdue = True
         self._wake()
-
-    def _overdue(self) -> bool:
-        return any(wave.overdue and wave.keys for wave in self._waves)
 
     def _send(self, wave: OpenWave) -> None:
         keys, late = wave.take()

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any, Literal, Protocol
 
@@ -35,14 +36,18 @@ from strawberry import Schema
 
 from bff.context import Context
 from bff.errors import ValidationFailed
+from bff.fence import FREE, NOTHING_WITHHELD, Fence, Withheld
 from bff.plans.compiler import CompiledPlan, NotCompiled, Subject
 from bff.plans.counters import Counters
+from bff.plans.fenced import FencedExecutor, FencedRun
+from bff.plans.fencing import Fencing, Touched, class_of
 from bff.plans.perform import perform
 from bff.plans.replay import RecordingContext
 from bff.plans.run import Run
 from bff.plans.shadow import Again, Shadow
-from bff.plans.store import DEFAULT_MAX_MEMORY, Known, PlanStore
+from bff.plans.store import DEFAULT_MAX_MEMORY, Known, PlanStore, plan_key
 from bff.plans.variables import VariableCoercer
+from bff.plans.withheld import Note, settled
 from bff.telemetry.logs import logger
 
 Mode = Literal["compiled", "generic"]
@@ -50,6 +55,8 @@ Require = Literal["warn", "refuse"]
 
 NOT_YET = "not compiled yet"
 COMPILER_FAULT = "compiler fault"
+# Fence classes that are compiled for one operation.
+MAX_CLASSES = 16
 # So many deciding variables are compiled for all their outcomes before anybody asks.
 MAX_FORESEEN = 2
 # A compilation holds the loop for some milliseconds. When a request began meanwhile, others have
@@ -74,11 +81,13 @@ class Executable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """Data and located errors; `plan` is `compiled`, or `generic` with the reason."""
+    """Data and located errors; `plan` is `compiled`, or `generic` with the reason; `withheld` is
+    what the caller's fence changed in the data."""
 
     data: dict[str, Any] | None
     errors: Sequence[GraphQLError]
     plan: str
+    withheld: Withheld = NOTHING_WITHHELD
 
 
 @dataclass(slots=True)
@@ -88,6 +97,7 @@ class _Wanted:
     operation: Executable
     coerced: Mapping[str, Any]
     pause: int
+    touched: Touched | None = None
 
 
 class Executor:
@@ -107,6 +117,7 @@ class Executor:
         self.mode = mode
         self.require = require
         self.plans = PlanStore(max_memory, counters)
+        self._fencing = Fencing(schema)
         self.shadow: Shadow | None = None
         self._wanted: deque[_Wanted] = deque()
         self._asked: set[tuple[Any, ...]] = set()
@@ -114,68 +125,106 @@ class Executor:
         self._served = 0
 
     async def execute(
-        self, operation: Executable, variables: Mapping[str, Any], context: Context
+        self,
+        operation: Executable,
+        variables: Mapping[str, Any],
+        context: Context,
+        fence: Fence = FREE,
     ) -> Executed:
-        """Data and located errors. Raises BadVariables (BAD_USER_INPUT) before anything ran."""
+        """Data and located errors, without what the caller's fence withholds. Raises BadVariables
+        (BAD_USER_INPUT) before anything ran."""
         self._served += 1
+        touched = self._fencing.touched(operation, fence) if fence.key else None
         if self.mode == "generic":
-            return await self._generic(
-                operation, self._coerced(operation, variables), context, "mode"
-            )
+            values = self._coerced(operation, variables)
+            return await self._generic(operation, values, context, "mode", touched)
         if not operation.registered:
             values = self._coerced(operation, variables)
-            return await self._generic(operation, values, context, "not registered")
+            return await self._generic(operation, values, context, "not registered", touched)
         try:
-            known = self.plans.get((operation.document_hash, operation.name))
+            known = self.plans.get(plan_key(operation, class_of(touched)))
             if known is None or known.coercer is None:
                 values = self._coerced(operation, variables)
             else:
                 values = known.coercer.coerce(variables)
                 plan = known.plan(values.coerced)
                 if plan is not None:
-                    return await self._compiled(plan, operation, values, context)
+                    return await self._compiled(plan, operation, values, context, touched)
         except NotCompiled as error:
             values = self._coerced(operation, variables)
-            return await self._generic(operation, values, context, str(error))
-        self._want(operation, values.coerced)
-        return await self._generic(operation, values, context, NOT_YET)
+            return await self._generic(operation, values, context, str(error), touched)
+        self._want(operation, values.coerced, touched)
+        return await self._generic(operation, values, context, NOT_YET, touched)
+
+    def touched(self, operation: Executable, fence: Fence) -> Touched | None:
+        """What an operation meets of a fence; None where that is nothing."""
+        return self._fencing.touched(operation, fence)
+
+    def fence_key(self, operation: Executable, fence: Fence) -> str:
+        """The fence class of a caller for this operation alone, to keep answers by: "" where the
+        operation meets nothing of the fence, so that its answer is everybody's."""
+        return class_of(self.touched(operation, fence))
 
     async def _compiled(
-        self, plan: CompiledPlan, operation: Executable, values: VariableValues, context: Context
+        self,
+        plan: CompiledPlan,
+        operation: Executable,
+        values: VariableValues,
+        context: Context,
+        touched: Touched | None,
     ) -> Executed:
         errors = CollectedErrors()
         shadow = self.shadow
-        turn = shadow.begin(operation, values.coerced, context) if shadow is not None else None
+        turn = None
+        if shadow is not None:
+            turn = shadow.begin(operation, values.coerced, context, class_of(touched))
         if turn is not None:
             context = RecordingContext(context, turn.recording)
-        run = Run(
+        notes: list[Note] = []
+        run = (Run if touched is None else FencedRun)(
             plan,
             None,
             context,
             values,
-            lambda: self._core(operation, values, context),
+            lambda: self._core(operation, values, context, touched, notes),
             errors,
             self.hide_suggestions,
         )
+        if isinstance(run, FencedRun):
+            run.notes = notes
         data = perform(plan, run)
         if not isinstance(data, dict) and data is not None:
             data = await data
+        told: Sequence[GraphQLError] = errors.errors
+        withheld = NOTHING_WITHHELD
+        if notes:
+            data, told, withheld = settled(data, told, notes)
         if turn is not None and shadow is not None:
-            shadow.end(turn, data, errors.errors, self._again(operation, values))
-        return Executed(data, errors.errors, "compiled")
+            hidden = len(told) != len(errors.errors)
+            shadow.end(turn, data, told, self._again(operation, values, touched), hidden)
+        return Executed(data, told, "compiled", withheld)
 
-    def _again(self, operation: Executable, values: VariableValues) -> Again:
+    def _again(
+        self, operation: Executable, values: VariableValues, touched: Touched | None
+    ) -> Again:
         """The same by graphql-core, with another context; not counted as a fallback."""
-        return lambda context: self._core(operation, values, context).execute_operation()
+        return lambda context: self._core(operation, values, context, touched).execute_operation()
 
     async def _generic(
-        self, operation: Executable, values: VariableValues, context: Context, reason: str
+        self,
+        operation: Executable,
+        values: VariableValues,
+        context: Context,
+        reason: str,
+        touched: Touched | None,
     ) -> Executed:
         self.plans.counters.fell_back("operation", reason)
-        result: Any = self._core(operation, values, context).execute_operation()
+        core = self._core(operation, values, context, touched)
+        result: Any = core.execute_operation()
         if inspect.isawaitable(result):
             result = await result
-        return Executed(result.data, result.errors or [], f"generic({reason})")
+        withheld = core.withheld if isinstance(core, FencedExecutor) else NOTHING_WITHHELD
+        return Executed(result.data, result.errors or [], f"generic({reason})", withheld)
 
     def _coerced(self, operation: Executable, variables: Mapping[str, Any]) -> VariableValues:
         return self._coercer(operation.parsed()[1]).coerce(variables)
@@ -185,12 +234,21 @@ class Executor:
         return VariableCoercer(self.schema, definitions, self.hide_suggestions)
 
     def _core(
-        self, operation: Executable, values: VariableValues, context: Context
+        self,
+        operation: Executable,
+        values: VariableValues,
+        context: Context,
+        touched: Touched | None = None,
+        notes: list[Note] | None = None,
     ) -> CoreExecutor[Any]:
-        """graphql-core's executor over variables that are coerced already."""
+        """graphql-core's executor over variables that are coerced already; `notes` of a compiled
+        run that it serves."""
         document, definition = operation.parsed()
         fragments = fragments_of(document)
-        return CoreExecutor(
+        kind: Any = CoreExecutor
+        if touched is not None:
+            kind = partial(FencedExecutor, touched=touched, notes=notes)
+        core: CoreExecutor[Any] = kind(
             self.schema,
             fragments,
             {name: FragmentDetails(node) for name, node in fragments.items()},
@@ -203,16 +261,19 @@ class Executor:
             default_field_resolver,
             hide_suggestions=self.hide_suggestions,
         )
+        return core
 
     # Compilation.
 
-    def _want(self, operation: Executable, coerced: Mapping[str, Any]) -> None:
+    def _want(
+        self, operation: Executable, coerced: Mapping[str, Any], touched: Touched | None
+    ) -> None:
         """Somebody asks for it now: it goes first, once for every outcome @skip may have."""
         flags = ((name, value) for name, value in coerced.items() if type(value) is bool)
-        mark = (*_key(operation), *sorted(flags))
+        mark = (plan_key(operation, class_of(touched)), *sorted(flags))
         if mark not in self._asked:
             self._asked.add(mark)
-            self._wanted.appendleft(_Wanted(operation, coerced, PAUSE_ASKED))
+            self._wanted.appendleft(_Wanted(operation, coerced, PAUSE_ASKED, touched))
             self._more.set()
 
     def foresee(self, operation: Executable) -> None:
@@ -263,29 +324,58 @@ class Executor:
         operation = wanted.operation
         told = {"document_hash": operation.document_hash, "operation": operation.name}
         try:
-            for plan in self.compile(operation, wanted.coerced):
+            for plan in self.compile(operation, wanted.coerced, wanted.touched):
                 if plan.generic_fields:
                     log.warning("plan_partly_generic", fields=plan.generic_fields, **told)
         except NotCompiled as error:
             log.warning("plan_not_compiled", reason=str(error), **told)
         except Exception:
-            self.plans.disable(_key(operation), COMPILER_FAULT)
+            self.plans.disable(plan_key(operation, class_of(wanted.touched)), COMPILER_FAULT)
             log.exception("plan_compiler_failed", **told)
 
-    def compile(self, operation: Executable, coerced: Mapping[str, Any]) -> list[CompiledPlan]:
-        """The plans of an operation for these coerced variables; where they do not decide it, for
-        every outcome of @skip and @include there is. Raises NotCompiled."""
+    def compile(
+        self,
+        operation: Executable,
+        coerced: Mapping[str, Any],
+        touched: Touched | None = None,
+    ) -> list[CompiledPlan]:
+        """The plans of an operation for these coerced variables, and for what it meets of a fence;
+        where the variables do not decide it, for every outcome of @skip and @include there is.
+        Raises NotCompiled."""
         document, definition = operation.parsed()
         fragments = fragments_of(document)
-        key = _key(operation)
-        known = self.plans.open(key, definition, fragments, self._coercer(definition))
+        known = self._opened(operation, definition, fragments, touched)
         label = f"plan {operation.name or 'anonymous'} {operation.document_hash[:12]}"
         plans = []
         for outcome in _outcomes(known, coerced):
             values = VariableValues({}, dict(outcome))
-            subject = Subject(self.schema, definition, fragments, values, default_field_resolver)
+            subject = Subject(
+                self.schema,
+                definition,
+                fragments,
+                values,
+                default_field_resolver,
+                touched=touched,
+            )
             plans.append(self.plans.compile(known, subject, label))
         return plans
+
+    def _opened(
+        self,
+        operation: Executable,
+        definition: OperationDefinitionNode,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        touched: Touched | None,
+    ) -> Known:
+        """The store's place for an operation; one for too many fence classes gets no plan."""
+        key = plan_key(operation, class_of(touched))
+        refusal = None
+        if touched is not None and self.plans.get(key) is None:
+            classes = self.plans.classes(operation)
+            if classes >= MAX_CLASSES:
+                refusal = "too many fence classes"
+        coercer = self._coercer(definition)
+        return self.plans.open(key, definition, fragments, coercer, refusal=refusal)
 
 
 def _outcomes(known: Known, coerced: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -298,10 +388,6 @@ def _outcomes(known: Known, coerced: Mapping[str, Any]) -> list[dict[str, Any]]:
         return [dict(known.most)]
     every = product((True, False), repeat=len(deciding))
     return [dict(zip(deciding, one, strict=True)) for one in every]
-
-
-def _key(operation: Executable) -> tuple[str, str | None]:
-    return operation.document_hash, operation.name
 
 
 def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:

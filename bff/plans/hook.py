@@ -17,6 +17,7 @@ from graphql.pyutils.is_awaitable import is_awaitable
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 
 from bff.plans.compiler import CompiledPlan, NotCompiled, Subject
+from bff.plans.fenced import FencedExecutor, FencedRun
 from bff.plans.perform import perform
 from bff.plans.run import Run
 from bff.plans.store import PlanStore
@@ -42,7 +43,8 @@ class CompiledMixin:
         # Outside of the handler: a refusal must not be the context of what is raised from here on.
         if plan is None:
             return super().execute_operation(serially)  # type: ignore[misc]
-        run = Run(
+        touched = getattr(core, "touched", None)
+        run = (Run if touched is None else FencedRun)(
             plan,
             core.root_value,
             core.context_value,
@@ -51,12 +53,14 @@ class CompiledMixin:
             core.collected_errors,
             core.hide_suggestions,
         )
+        if isinstance(run, FencedRun):
+            run.notes = core.notes
         data = perform(plan, run)
         if isinstance(data, Awaitable):
             return _later(core, data)
         return core.build_response(data)
 
-    def _plan(self, core: Executor[Any], serially: bool | None) -> CompiledPlan:
+    def _plan(self, core: Any, serially: bool | None) -> CompiledPlan:
         refusal = _refusal(core, serially)
         if refusal is not None:
             raise NotCompiled(refusal)
@@ -67,6 +71,7 @@ class CompiledMixin:
             core.variable_values,
             core.field_resolver,
             awaits=core.is_awaitable,
+            touched=getattr(core, "touched", None),
         )
         return self.plans.compiled(subject)
 
@@ -94,3 +99,7 @@ async def _later(core: Executor[Any], data: Awaitable[dict[str, Any] | None]) ->
 
 class CompiledExecutor(CompiledMixin, IncrementalExecutor):
     """graphql-core's executor with incremental delivery, compiled where that is not asked for."""
+
+
+class CompiledFencedExecutor(CompiledMixin, FencedExecutor):
+    """The same within a fence, without incremental delivery."""

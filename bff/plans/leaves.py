@@ -49,13 +49,18 @@ BUILT_IN: dict[GraphQLLeafType, str] = {
 PLAIN = frozenset({str, int, float, bool})
 
 
-def fast_leaf(declared: GraphQLLeafType, symbol: Callable[[str], str]) -> Fast:
-    """The quick decision about one leaf type; `symbol` makes a name of its own in the text."""
+def fast_leaf(
+    declared: GraphQLLeafType,
+    symbol: Callable[[str], str],
+    withheld: frozenset[str] = frozenset(),
+) -> Fast:
+    """The quick decision about one leaf type; `symbol` makes a name of its own in the text. Members
+    of an enum that are `withheld` go the slow way."""
     test = BUILT_IN.get(declared)
     if test is not None:
         return Fast(test, None, {})
     if isinstance(declared, GraphQLEnumType):
-        return _fast_enum(declared, symbol)
+        return _fast_enum(declared, symbol, withheld)
     coerce = declared.coerce_output_value
     if coerce is str:
         return Fast("type($) is str", None, {})
@@ -78,9 +83,12 @@ def coercion(declared: GraphQLLeafType) -> Callable[[Any], Any]:
     return coerced
 
 
-def _fast_enum(declared: GraphQLEnumType, symbol: Callable[[str], str]) -> Fast:
+def _fast_enum(
+    declared: GraphQLEnumType, symbol: Callable[[str], str], withheld: frozenset[str]
+) -> Fast:
     """Names by exact class and value: equality alone would take 1 for True and for IntEnum(1)."""
-    names = {(type(raw), raw): name for raw, name in _members(declared)}
+    members = [(raw, name) for raw, name in _members(declared) if name not in withheld]
+    names = {(type(raw), raw): name for raw, name in members}
     known = symbol("names")
     member = symbol("member")
     return Fast(

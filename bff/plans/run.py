@@ -179,12 +179,7 @@ class Run:
         self, wave: int, key: Any, settle: Settle, place: Place, container: Any, slot: Any
     ) -> None:
         """One key of a batch field; its record's value goes to `container[slot]`."""
-        keys = self.waves[wave].keys
-        slots = keys.get(key)
-        if slots is None:
-            keys[key] = [(container, slot, settle, place)]
-        else:
-            slots.append((container, slot, settle, place))
+        self.waves[wave].keys[key].append((container, slot, settle, place))
 
     def want_all(self, wave: int, keys: list[Any], settle: Settle, place: Place) -> list[Any]:
         """The keys of a batch field that is a list: one item a key, null where a key is None.

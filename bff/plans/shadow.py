@@ -22,7 +22,7 @@ from bff.context import Context
 from bff.plans.compiler import NotCompiled
 from bff.plans.redact import PairFiles, Redactor, keys_of
 from bff.plans.replay import Recording, ReplayContext
-from bff.plans.store import PlanStore
+from bff.plans.store import PlanKey, PlanStore, plan_key
 from bff.plans.verdict import Entry, Outcome, Side, Verdict, encoded, entries, judge
 from bff.telemetry.logs import logger
 
@@ -50,15 +50,17 @@ class Shadowed(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """An answer that is to be shadowed, while it is made: its plan runs with a RecordingContext."""
+    """An answer that is to be shadowed, while it is made: its plan, one for a fence class or for
+    all (""), runs with a RecordingContext."""
 
     operation: Shadowed
     variables: Mapping[str, Any]
     recording: Recording
+    fence_class: str
 
     @property
-    def key(self) -> tuple[str, str | None]:
-        return self.operation.document_hash, self.operation.name
+    def key(self) -> PlanKey:
+        return plan_key(self.operation, self.fence_class)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Pair:
     data: Any
     errors: tuple[Entry, ...]
     again: Again
+    hidden: bool
 
 
 @dataclass(slots=True)
@@ -94,7 +97,11 @@ class Shadow:
     # On the request's way.
 
     def begin(
-        self, operation: Shadowed, variables: Mapping[str, Any], context: Context
+        self,
+        operation: Shadowed,
+        variables: Mapping[str, Any],
+        context: Context,
+        fence_class: str = "",
     ) -> Turn | None:
         """Whether it is this answer's turn."""
         self._since += 1
@@ -106,15 +113,23 @@ class Shadow:
         if len(self._waiting) >= MAX_WAITING:
             self.count("dropped")
             return None
-        return Turn(operation, variables, Recording.of(context))
+        return Turn(operation, variables, Recording.of(context), fence_class)
 
-    def end(self, turn: Turn, data: Any, errors: Sequence[GraphQLError], again: Again) -> None:
-        """The compiled answer is there, and nobody changes it from here on."""
+    def end(
+        self,
+        turn: Turn,
+        data: Any,
+        errors: Sequence[GraphQLError],
+        again: Again,
+        hidden: bool = False,
+    ) -> None:
+        """The compiled answer is there, and nobody changes it from here on; `hidden` if a fence
+        took errors out of it."""
         if len(self._waiting) >= MAX_WAITING:
             self.count("dropped")
             return
         # Compared as text later: the errors themselves keep frames of the request alive.
-        self._waiting.append(Pair(turn, data, entries(errors), again))
+        self._waiting.append(Pair(turn, data, entries(errors), again, hidden))
         self._more.set()
 
     # In the background.
@@ -150,7 +165,8 @@ class Shadow:
         generic = await self._replayed(pair)
         if isinstance(generic, Verdict):
             return generic
-        compiled = Side(pair.data, pair.errors, frozenset(pair.turn.recording.asked))
+        asked = frozenset(pair.turn.recording.asked)
+        compiled = Side(pair.data, pair.errors, asked, hidden=pair.hidden)
         verdict = judge(compiled, generic)
         if verdict.outcome != "differs":
             return verdict
@@ -235,7 +251,6 @@ def _same(one: Side, other: Side) -> bool:
 
 
 def _named(pair: Pair) -> dict[str, Any]:
-    return {
-        "document_hash": pair.turn.operation.document_hash,
-        "operation": pair.turn.operation.name,
-    }
+    turn = pair.turn
+    named = {"document_hash": turn.operation.document_hash, "operation": turn.operation.name}
+    return {**named, "fence": turn.fence_class} if turn.fence_class else named

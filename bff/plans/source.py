@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bff.plans.access import Access
+from bff.plans.fencing import ABSENT, Held
 from bff.plans.leaves import Fast
 
 
@@ -39,6 +40,7 @@ class FieldText:
     item_record: str | None = None
     constant: str | None = None
     generic: str | None = None
+    held: Held | None = None
 
     @property
     def place(self) -> str:
@@ -114,7 +116,7 @@ class Writer:
 
 
 def _is_read(one: FieldText) -> bool:
-    return one.constant is None and one.generic is None
+    return one.constant is None and one.generic is None and one.held is None
 
 
 def _indented(by: str, lines: list[str]) -> list[str]:
@@ -145,6 +147,9 @@ def _field(out: list[str], one: FieldText) -> bool:
         found = f"r.generic_field(F{one.number}, s, {one.place}, {reason!r})"
         out.append(f"  {one.slot} = {found}; w = 1")
         return True
+    if one.held is not None:
+        _hold(out, one)
+        return False
     place = one.place
     out.append("  try:")
     if one.access.needs_place:
@@ -162,6 +167,12 @@ def _field(out: list[str], one: FieldText) -> bool:
         f"    {one.slot} = r.fail(F{one.number}, p, e)",
     ]
     return True
+
+
+def _hold(out: list[str], one: FieldText) -> None:
+    """A field that a fence holds back."""
+    absent = f"{one.slot} = r.withhold({one.place})"
+    out.append(f"  {absent if one.held == ABSENT else f'{one.slot} = r.sunset(F{one.number}, p)'}")
 
 
 def _slowly(one: FieldText, place: str) -> list[str]:
@@ -195,8 +206,9 @@ def _key(out: list[str], one: FieldText, place: str) -> None:
 
 def _want(out: list[str], one: FieldText) -> None:
     key = f"k{one.number}"
+    slot = f"(d, {one.key!r}, {one.record}, {one.place})"
     out += [
         f"  if {key} is not None:",
-        f"    try: r.want({one.wave}, {key}, {one.record}, {one.place}, d, {one.key!r})",
+        f"    try: r.waves[{one.wave}].keys[{key}].append({slot})",
         f"    except Exception as e: d[{one.key!r}] = r.fail(F{one.number}, p, e)",
     ]

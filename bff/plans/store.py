@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 from graphql import (
     DirectiveNode,
@@ -23,6 +23,7 @@ from graphql import (
 
 from bff.plans.compiler import CompiledPlan, NotCompiled, Subject, compile_operation
 from bff.plans.counters import Counters
+from bff.plans.fencing import class_of
 from bff.plans.variables import VariableCoercer
 
 DEFAULT_MAX_MEMORY = 64 * 1024 * 1024
@@ -30,6 +31,8 @@ DEFAULT_MAX_MEMORY = 64 * 1024 * 1024
 MAX_VARIANTS = 32
 # Bytes an operation takes beside its plans: its coercer, its place here.
 PER_OPERATION = 2_048
+# The document's hash, the operation's name, and for plans within a fence its class.
+PlanKey: TypeAlias = "tuple[str | None, ...]"
 NOT_TAKEN = frozenset({"defer", "stream", "experimental_disableErrorPropagation"})
 
 
@@ -113,6 +116,22 @@ class Known:
         return found
 
 
+class Named(Protocol):
+    """Of a registered operation, what it is known by."""
+
+    @property
+    def document_hash(self) -> str: ...
+    @property
+    def name(self) -> str | None: ...
+
+
+def plan_key(operation: Named, fence_class: str = "") -> PlanKey:
+    """What the plans of a registered operation are kept by."""
+    if not fence_class:
+        return operation.document_hash, operation.name
+    return operation.document_hash, operation.name, fence_class
+
+
 class PlanStore:
     """`max_memory` in bytes, by each plan's own estimate."""
 
@@ -156,13 +175,15 @@ class PlanStore:
         fragments: Mapping[str, FragmentDefinitionNode],
         coercer: VariableCoercer | None = None,
         held: object = None,
+        refusal: str | None = None,
     ) -> Known:
-        """Begin to keep an operation; nothing is compiled yet. Raises NotCompiled when it is
-        disabled."""
+        """Begin to keep an operation; nothing is compiled yet, and nothing will be for a `refusal`.
+        Raises NotCompiled when it is disabled."""
         known = self.get(key)
         if known is None:
             seen = read_directives(operation, fragments)
-            refusal = f"@{seen.not_taken}" if seen.not_taken else None
+            if seen.not_taken:
+                refusal = f"@{seen.not_taken}"
             if any(node.variable_definitions for node in fragments.values()):
                 refusal = "fragment variables"
             known = self._known[key] = Known(seen.most, refusal, coercer, held)
@@ -197,9 +218,18 @@ class PlanStore:
             subject.field_resolver,
             subject.awaits,
             *map(id, subject.fragments.values()),
+            class_of(subject.touched),
         )
         known = self.open(key, subject.operation, subject.fragments, held=subject)
         return self.compile(known, subject)
+
+    def classes(self, operation: Named) -> int:
+        """The fence classes for which an operation is kept."""
+        free = plan_key(operation)
+        return sum(
+            key[:2] == free and len(key) > 2 and known.refusal is None
+            for key, known in self._known.items()
+        )
 
     def disable(self, key: Any, reason: str) -> None:
         """Never use a plan for this operation again."""

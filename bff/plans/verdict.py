@@ -11,8 +11,9 @@ the two may differ in what they no longer finish; these are the rules for that:
                   graphql-core asked for a key that has no answer, where the compiled side is null
                   for an error it lists (it may have ended before that key was asked for, or while
                   it was waited for)
-    differs       everything else. Without an error on the compiled side nothing was cut short, so
-                  that every key more, and every key less, is a difference of its own
+    differs       everything else. Without an error on the compiled side, be it one that a fence
+                  took out of the answer, nothing was cut short, so that every key more, and every
+                  key less, is a difference of its own
 """
 
 from __future__ import annotations
@@ -63,12 +64,19 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What one of the two answered, and the keys it asked for."""
+    """What one of the two answered, and the keys it asked for. `hidden`: a fence took errors out of
+    the answer together with their places."""
 
     data: Any
     errors: tuple[Entry, ...]
     asked: frozenset[AskedKey]
     missing: frozenset[AskedKey] = frozenset()
+    hidden: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether there was any error: then something may have been cut short."""
+        return bool(self.errors) or self.hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +102,7 @@ def judge(compiled: Side, generic: Side) -> Verdict:
     more, less = _beyond(compiled, generic), _beyond(generic, compiled)
     if more or less:
         return _judge_errors(compiled, generic, more, less)
-    if not compiled.errors and compiled.asked != generic.asked:
+    if not compiled.failed and compiled.asked != generic.asked:
         return Verdict("differs", "asked for less")
     return Verdict("equal")
 
@@ -103,7 +111,7 @@ def _judge_missing(compiled: Side, generic: Side) -> Verdict:
     unrecorded = [one.path for one in generic.errors if one.cause == NotRecorded.__name__]
     unexplained = [path for path in unrecorded if nulled_by(compiled, path) is None]
     more = generic.missing - compiled.asked
-    if unexplained or (more and not compiled.errors):
+    if unexplained or (more and not compiled.failed):
         return Verdict("differs", "asked for more", _first(unexplained or unrecorded))
     return Verdict("inconclusive", "keys without an answer")
 

@@ -7,6 +7,7 @@ budget is spent; keys that come after gather in a follow-up, which is counted as
 from __future__ import annotations
 
 from asyncio import TimerHandle
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -46,7 +47,8 @@ class OpenWave:
 
     def __init__(self, plan: WavePlan) -> None:
         self.plan = plan
-        self.keys: dict[Any, list[Slot]] = {}
+        # Where each key's record goes; generated functions append to it.
+        self.keys: defaultdict[Any, list[Slot]] = defaultdict(list)
         self.waiting = len(plan.feeders)
         self.in_flight = 0
         self.timer: TimerHandle | None = None
@@ -54,18 +56,9 @@ class OpenWave:
         self.sent = False
         self.done = False
 
-    @property
-    def may_leave(self) -> bool:
-        """All keys that can come are there, or the join budget is spent."""
-        return bool(self.keys) and (self.waiting == 0 or self.overdue)
-
-    @property
-    def is_over(self) -> bool:
-        return self.waiting == 0 and self.in_flight == 0 and not self.keys
-
     def take(self) -> tuple[dict[Any, list[Slot]], bool]:
         """The gathered keys with their slots, and whether they are late: the wave had left."""
-        keys, self.keys = self.keys, {}
+        keys, self.keys = self.keys, defaultdict(list)
         late, self.sent = self.sent, True
         self.in_flight += 1
         self.overdue = False
@@ -81,7 +74,7 @@ class OpenWave:
 def close_finished(waves: Sequence[OpenWave], everything: Sequence[OpenWave]) -> None:
     """Mark what is over; this travels down at once, as waves stand in the order of their levels."""
     for wave in waves:
-        if not wave.done and wave.is_over:
+        if not (wave.done or wave.waiting or wave.in_flight or wave.keys):
             wave.done = True
             for index in wave.plan.feeds:
                 everything[index].waiting -= 1

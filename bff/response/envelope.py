@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
 import orjson
 
 from bff.errors import ClientError, InternalError, RequestError
+from bff.standing import Notice
 
-CacheScope = Literal["no-store", "private", "public"]
+CacheScope = Literal["no-store", "private", "public", "public-by-release"]
 
 
 class Envelope(msgspec.Struct):
     """One answer. `code` is set when the whole request was refused: the edge chooses the status by
     it. `executed` tells that `data` belongs in the body even when it is null (GraphQL spec,
     Response Format: no `data` entry when execution never began). `facts` are extensions for a
-    developer's eye, such as the calls made: no part of what an entity tag stands for."""
+    developer's eye, such as the calls made: no part of what an entity tag stands for. `notice` says
+    that what the answer rests on ends."""
 
     data: dict[str, Any] | None = None
     errors: list[dict[str, Any]] | None = None
-    extensions: dict[str, Any] = {}
+    extensions: Mapping[str, Any] = {}
     facts: dict[str, Any] = {}
     executed: bool = False
     code: str | None = None
     cache: CacheScope = "no-store"
+    notice: Notice | None = None
 
     @property
     def outcome(self) -> str:
@@ -62,6 +66,10 @@ def refusal(error: ClientError) -> Envelope:
         ]
     else:
         errors = [error_entry(error)]
+    if isinstance(error, RequestError) and error.client is not None:
+        # With `data: null`, so that clients that look for either find both.
+        told = {"client": error.client}
+        return Envelope(errors=errors, code=error.code, extensions=told, executed=True)
     return Envelope(errors=errors, code=error.code)
 
 

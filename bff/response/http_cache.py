@@ -14,12 +14,20 @@ Header = tuple[bytes, bytes]
 _ENTITY_TAG = re.compile(rb'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 
+# The headers that say which release calls, and what it can do.
+_BY_RELEASE = (
+    b"Accept, Accept-Encoding, apollographql-client-version, graphql-client-version, x-app-build, "
+    b"x-client-capabilities"
+)
+
+
 class HttpCache:
     """The rules of one process.
 
     `no-store`: every refusal, and what the pipeline says. `private, no-cache`: a viewer's answer
     may be kept by the app alone and is revalidated by its tag before every use. `public`: the same
     for every viewer, GET only and without field errors, so that no CDN keeps a failure.
+    `public-by-release`: the same, but for what some release is not sent.
     """
 
     def __init__(self, public_max_age_s: int, *, cookie_credential: bool) -> None:
@@ -31,15 +39,17 @@ class HttpCache:
             "no-store": ((b"cache-control", b"no-store"), (b"vary", viewer)),
             "private": ((b"cache-control", b"private, no-cache"), (b"vary", viewer)),
             "public": ((b"cache-control", public), (b"vary", b"Accept, Accept-Encoding")),
+            "public-by-release": ((b"cache-control", public), (b"vary", _BY_RELEASE)),
         }
 
     def scope(self, envelope: Envelope, *, safe: bool) -> CacheScope:
         """Who may keep this answer; `safe` tells a GET or HEAD."""
         if envelope.code is not None:
             return "no-store"
-        if envelope.cache == "public" and (envelope.errors or not safe):
+        cache = envelope.cache
+        if cache in ("public", "public-by-release") and (envelope.errors or not safe):
             return "private"
-        return envelope.cache
+        return cache
 
     def headers(self, scope: CacheScope) -> tuple[Header, Header]:
         """`Cache-Control` and `Vary`."""

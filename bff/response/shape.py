@@ -8,12 +8,16 @@ from typing import Any, Protocol
 from graphql import GraphQLError
 
 from bff.errors import InternalError
+from bff.fence import NOTHING_WITHHELD, Withheld
 from bff.request import ClientIdentity
 from bff.response.envelope import CacheScope, Envelope
 from bff.response.masking import MASKED, field_entries
+from bff.standing import NOTHING_TOLD, Told
 from bff.telemetry.logs import logger
 from bff.telemetry.metrics import Metrics
 from bff.upstreams.calls import CallLog
+
+FENCE = "fence"
 
 log = logger(__name__)
 
@@ -27,17 +31,38 @@ class Result(Protocol):
     def errors(self) -> Sequence[GraphQLError]: ...
     @property
     def plan(self) -> str: ...
+    @property
+    def withheld(self) -> Withheld: ...
 
 
-def shape(result: Result, request_id: str, public: bool, calls: CallLog | None) -> Envelope:
-    """The envelope of an executed operation. `public` is the proof that no viewer is in it; an
-    answer with errors is never public, so that a passing failure is not cached for everybody.
-    `calls` (development only) are shown to the developer."""
+def kept_by(public: bool, by_release: bool) -> CacheScope:
+    """Who may keep an answer without errors. `public` is the proof that no viewer is in it;
+    `by_release` that some release is sent another one."""
+    if not public:
+        return "private"
+    return "public-by-release" if by_release else "public"
+
+
+def shape(
+    result: Result,
+    request_id: str,
+    kept: CacheScope,
+    calls: CallLog | None,
+    told: Told = NOTHING_TOLD,
+) -> Envelope:
+    """The envelope of an executed operation. `kept`: by whom it may be, if it has no errors; one
+    with errors is private, so that a passing failure is not cached for everybody. `calls`
+    (development only) are shown to the developer; `told` is what the app is told beside."""
     errors = field_entries(result.errors, request_id)
-    cache: CacheScope = "public" if public and not errors else "private"
+    cache: CacheScope = "private" if errors else kept
+    extensions = told.extensions
+    if result.withheld != NOTHING_WITHHELD:
+        extensions = {**extensions, FENCE: result.withheld._asdict()}
     return Envelope(
         data=result.data,
         errors=errors or None,
+        extensions=extensions,
+        notice=told.notice,
         facts=_development(calls, result.plan) if calls is not None else {},
         executed=True,
         cache=cache,
@@ -54,15 +79,37 @@ def _development(calls: CallLog, plan: str) -> dict[str, Any]:
     return {"upstream": upstream, "plan": plan}
 
 
+class Asked(Protocol):
+    """The operation that was asked for, as far as counting goes."""
+
+    @property
+    def screen(self) -> str | None: ...
+    @property
+    def counted_as(self) -> str: ...
+
+
+Used = tuple[str, bool]
+"""What usage counts of an answer: the document ("" for none that is registered), whether it holds
+an error."""
+
+
 def count(
-    metrics: Metrics, envelope: Envelope, screen: str | None, client: ClientIdentity, seconds: float
-) -> None:
-    """Counts one answered operation and the codes of its fields; refusals are the edge's to
-    count, which makes some of them itself."""
+    metrics: Metrics,
+    envelope: Envelope,
+    asked: Asked | None,
+    client: ClientIdentity,
+    seconds: float,
+) -> Used:
+    """Counts one answered operation and the codes of its fields, and says what it counts as;
+    refusals are the edge's to count, which makes some of them itself."""
+    screen, document = (asked.screen, asked.counted_as) if asked else (None, "")
     metrics.answered(screen, client.release, envelope.outcome, seconds)
     if envelope.code is None:
         for error in envelope.errors or ():
             metrics.field_error(error["extensions"]["code"])
+    for change, times in envelope.extensions.get(FENCE, {}).items():
+        metrics.withheld(change, times)
+    return document, bool(envelope.errors)
 
 
 def failure(error: Exception, request_id: str) -> Envelope:

@@ -33,24 +33,7 @@ class RedisTier:
 
         Raises ConfigError without a usable `store.redis_url`.
         """
-        if config.redis_url is None:
-            raise ConfigError("store.redis_url is not set; set it, or use the tier in memory")
-        seconds = config.redis_timeout_ms / 1000
-        try:
-            pool = BlockingConnectionPool.from_url(
-                config.redis_url.get_secret_value(),
-                max_connections=config.redis_max_connections,
-                timeout=seconds,
-                socket_timeout=seconds,
-                socket_connect_timeout=seconds,
-                retry=Retry(NoBackoff(), 0),
-            )
-        except ValueError as error:
-            raise ConfigError(
-                f"store.redis_url cannot be used ({type(error).__name__}); "
-                "write redis://[user:password@]host:port/database"
-            ) from None
-        return cls(Redis.from_pool(pool), platform)
+        return cls(connected(config), platform)
 
     async def get(self, key: str) -> bytes | None:
         try:
@@ -68,3 +51,26 @@ class RedisTier:
 
     async def close(self) -> None:
         await self._redis.aclose()
+
+
+def connected(config: StoreConfig) -> Redis:
+    """A client with a pool and time limits of its own, without retries; nothing is sent yet. Raises
+    ConfigError without a usable `store.redis_url`."""
+    if config.redis_url is None:
+        raise ConfigError("store.redis_url is not set; set it, or use the tier in memory")
+    seconds = config.redis_timeout_ms / 1000
+    try:
+        pool = BlockingConnectionPool.from_url(
+            config.redis_url.get_secret_value(),
+            max_connections=config.redis_max_connections,
+            timeout=seconds,
+            socket_timeout=seconds,
+            socket_connect_timeout=seconds,
+            retry=Retry(NoBackoff(), 0),
+        )
+    except ValueError as error:
+        raise ConfigError(
+            f"store.redis_url cannot be used ({type(error).__name__}); "
+            "write redis://[user:password@]host:port/database"
+        ) from None
+    return Redis.from_pool(pool)

@@ -62,6 +62,11 @@ class Metrics:
         self.documents = Gauge(
             "facet_documents_registered", "Registered documents served", registry=self.registry
         )
+        self._withheld = self._counter(
+            "facet_values_withheld",
+            "Values not sent because the calling build cannot decode them",
+            "change",
+        )
         self._make_upstream()
         self._make_plans()
 
@@ -129,6 +134,10 @@ class Metrics:
 
     def field_error(self, code: str) -> None:
         self._field_errors.labels(self.platform, code).inc()
+
+    def withheld(self, change: str, count: int) -> None:
+        """So many values of one answer were replaced, nulled or dropped."""
+        self._withheld.labels(change).inc(count)
 
     def called(self, service: str, method: str, outcome: str, seconds: float) -> None:
         """One upstream call; outcome is ok or the code it ended with."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import strawberry
 
-from bff.contract import Sunset, batch_field, record
+from bff.contract import Fallback, Sunset, batch_field, record
 from bff.loaders.accounts import AccountCardByIdLoader
 from bff.loaders.content import (
     ArticleRecord,
@@ -94,7 +94,7 @@ class Collection(Item):
 FeedItem = Annotated[Article | Video | Collection, strawberry.union("FeedItem")]
 
 
-@strawberry.enum(description="Why an item is in the feed.")
+@strawberry.enum(description="Why an item is in the feed.", directives=[Fallback(member="NEW")])
 class FeedReason(Enum):
     FOLLOWED_TOPIC = "followed_topic"
     POPULAR = "popular"

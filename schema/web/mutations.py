@@ -136,6 +136,10 @@ async def _add_address(info: Info, input: AddAddressInput) -> AddressAddedRecord
     return await accounts.add_address(address, idempotency_key(info, input))
 
 
+# Writes an app may have made offline: they pass although it must be upgraded.
+WAITING = [AlwaysAllowed(signed_in=True)]
+
+
 @strawberry.type
 class Mutation:
     sign_in = strawberry.mutation(
@@ -144,8 +148,10 @@ class Mutation:
     sign_out = strawberry.mutation(
         _sign_out, graphql_type=SignedOut | None, directives=[AlwaysAllowed()]
     )
-    mark_read = strawberry.mutation(_mark_read, graphql_type=MarkedRead | None)
-    save_item = strawberry.mutation(_save_item, graphql_type=SavedState | None)
-    unsave_item = strawberry.mutation(_unsave_item, graphql_type=SavedState | None)
+    mark_read = strawberry.mutation(_mark_read, graphql_type=MarkedRead | None, directives=WAITING)
+    save_item = strawberry.mutation(_save_item, graphql_type=SavedState | None, directives=WAITING)
+    unsave_item = strawberry.mutation(
+        _unsave_item, graphql_type=SavedState | None, directives=WAITING
+    )
     edit_profile = strawberry.mutation(_edit_profile, graphql_type=ProfileSaved | None)
     add_address = strawberry.mutation(_add_address, graphql_type=AddressAdded | None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
@@ -30,6 +30,7 @@ class Result:
 
     data: Any
     errors: tuple[Mapping[str, Any], ...]
+    extensions: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def codes(self) -> list[str]:
@@ -101,4 +102,4 @@ def as_result(value: Any) -> Result:
     errors = value.get("errors") or []
     if not all(isinstance(error.get("message"), str) for error in errors):
         raise NotUnderstoodError(f"errors without message: {errors!r}")
-    return Result(value.get("data"), tuple(errors))
+    return Result(value.get("data"), tuple(errors), value.get("extensions") or {})

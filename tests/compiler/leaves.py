@@ -27,7 +27,10 @@ from graphql import (
     get_named_type,
 )
 from strawberry.scalars import JSON
+from strawberry.types.enum import StrawberryEnumDefinition
 
+from bff.contract import Fallback
+from bff.contract.backref import STRAWBERRY_BACKREF
 from bff.plans.execute import graphql_schema
 
 Leaf = GraphQLScalarType | GraphQLEnumType
@@ -256,7 +259,14 @@ def made() -> dict[str, Leaf]:
         GraphQLScalarType("Listing", coerce_output_value=lambda value: {"at": [value]}),
         Shouting("Shouting"),
     ]
+    declare_fallback(types[0], "GREEN")
     return {f"own {one.name}": one for one in types}
+
+
+def declare_fallback(declared: Any, member: str) -> None:
+    """Puts `@fallback` on an enum that Strawberry did not make, where Strawberry would."""
+    definition = StrawberryEnumDefinition(Word, declared.name, [], None, [Fallback(member=member)])
+    declared.extensions = {STRAWBERRY_BACKREF: definition}
 
 
 @strawberry.type
@@ -269,7 +279,9 @@ class Samples:
     decimal: decimal.Decimal
     uuid: uuid.UUID
     json: JSON
-    mood: strawberry.enum(Mood, name="Mood")  # type: ignore[valid-type]
+    mood: strawberry.enum(  # type: ignore[valid-type]
+        Mood, name="Mood", directives=[Fallback(member="SAD")]
+    )
     level: strawberry.enum(Level, name="Level")  # type: ignore[valid-type]
     word: strawberry.enum(Word, name="Word")  # type: ignore[valid-type]
 

@@ -11,17 +11,29 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from types import UnionType
 from typing import Any, Literal, Union, cast, get_args, get_origin
 from urllib.parse import urlsplit
 
 import msgspec
-from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode, parse, validate
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    GraphQLSchema,
+    NameNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    Visitor,
+    parse,
+    validate,
+    visit,
+)
 from graphql.execution.values import get_variable_values
 
 from bff.context import Context
+from bff.fence import FREE, Fence
 from bff.plans.compiler import NotCompiled
 from bff.plans.execute import Executed, Executor, graphql_schema
 from bff.upstreams.method import Method
@@ -191,29 +203,36 @@ class Platform:
         self.schema: GraphQLSchema = graphql_schema(module.schema)
         self.compiled = Executor(self.schema, hide_suggestions=False, mode="compiled")
         self.generic = Executor(self.schema, hide_suggestions=False, mode="generic")
+        self.answered: Executed | None = None
 
-    def operations(self, seed: int, rounds: int) -> Iterator[Asked]:
-        """A document of a seed, with several variables."""
+    def operations(
+        self, seed: int, rounds: int, built: GraphQLSchema | None = None
+    ) -> Iterator[Asked]:
+        """A document of a seed, with several variables; of a build with an older schema, one that
+        names the type of every object."""
         mutation = seed % 5 == 0
         dice = Dice(self.name, seed)
-        writer = Writer(self.schema, dice, INPUTS, breadth=4, introspects=False)
+        writer = Writer(built or self.schema, dice, INPUTS, breadth=4, introspects=False)
         document: Document = writer.document(mutation)
         parsed = parse(document.text)
         if validate(self.schema, parsed):
             return
-        prepared = Prepared(f"{self.name}{seed}", parsed)
+        prepared = Prepared(f"{self.name}{seed}", named(parsed) if built else parsed)
         for round_ in range(rounds):
             variables = document.assignments(Dice(self.name, seed, round_))
             said = f"{self.name}, seed {seed}, round {round_}"
             yield Asked(prepared, variables, mutation, said)
 
-    async def differs(self, asked: Asked, seed: int, tally: Counter[str]) -> str | None:
+    async def differs(
+        self, asked: Asked, seed: int, tally: Counter[str], fenced: Fence = FREE
+    ) -> str | None:
         """One operation executed both ways; what is wrong, if anything."""
         failures = (0, 0, 0.05, 0.2)[seed % 4]
         expected, core = Services(seed, failures), Services(seed, failures)
-        taken = self._compile(asked)
-        generic = await _execute(self.generic, asked, expected, seed)
-        compiled = await _execute(self.compiled, asked, core, seed)
+        taken = self._compile(asked, fenced)
+        generic = await _execute(self.generic, asked, expected, seed, fenced)
+        compiled = await _execute(self.compiled, asked, core, seed, fenced)
+        self.answered = compiled
         if compiled.plan != taken:
             return f"{asked.said}: not compiled, {compiled.plan}"
         verdict = compare(_answer(generic), _answer(compiled))
@@ -223,28 +242,51 @@ class Platform:
         tally["calls of compiled plans"] += core.calls.total()
         if not verdict.allowed:
             return f"{asked.said}: {verdict.value}: {_difference(generic, compiled)}"
-        if not generic.errors and (wrong := _calls_differ(expected, core)):
+        if generic.withheld != compiled.withheld:
+            return f"{asked.said}: withheld {compiled.withheld}, not {generic.withheld}"
+        # A fence may take errors out of the answer: then there is no telling.
+        quiet = not generic.errors and not (failures and any(generic.withheld))
+        if quiet and (wrong := _calls_differ(expected, core)):
             return f"{asked.said}: {wrong}"
         return None
 
-    def _compile(self, asked: Asked) -> str:
+    async def unfenced(self, asked: Asked, seed: int) -> Executed:
+        """What the same operation is answered without a fence."""
+        return await _execute(self.compiled, asked, Services(seed, 0), seed)
+
+    def _compile(self, asked: Asked, fenced: Fence) -> str:
         """How the operation will be executed."""
         _, operation = asked.prepared.parsed()
         definitions = operation.variable_definitions or ()
         values = get_variable_values(self.schema, definitions, asked.variables)
         assert not isinstance(values, list), f"{asked.said}: {values}"
         try:
-            self.compiled.compile(asked.prepared, values.coerced)
+            touched = self.compiled.touched(asked.prepared, fenced)
+            self.compiled.compile(asked.prepared, values.coerced, touched)
         except NotCompiled as reason:
             # Of these only a null for @skip or @include is not taken.
             return f"generic({reason})" if str(reason) == "selection in error" else "compiled"
         return "compiled"
 
 
-async def _execute(executor: Executor, asked: Asked, services: Services, seed: int) -> Executed:
+def named(document: DocumentNode) -> DocumentNode:
+    """The document with `__typename` beside every field, as code generators write it."""
+    found: DocumentNode = visit(document, _Naming())
+    return found
+
+
+class _Naming(Visitor):
+    def leave_selection_set(self, node: SelectionSetNode, *_: Any) -> SelectionSetNode:
+        typename = FieldNode(name=NameNode(value="__typename"))
+        return replace(node, selections=(typename, *node.selections))
+
+
+async def _execute(
+    executor: Executor, asked: Asked, services: Services, seed: int, fenced: Fence = FREE
+) -> Executed:
     who = VIEWER if seed % 7 else None
     context = Context(arrival(60_000), caller(services, who, 60_000), lambda *_: None)
-    found = await executor.execute(asked.prepared, asked.variables, context)
+    found = await executor.execute(asked.prepared, asked.variables, context, fenced)
     for _ in range(12):
         await asyncio.sleep(0)
     return found

@@ -14,6 +14,7 @@ from itertools import product
 from typing import Any
 
 from tests.compiler.fuzz.dice import Dice
+from tests.compiler.fuzz.fenced_runs import fenced_fuzz
 from tests.compiler.fuzz.runs import fuzz
 from tests.compiler.leaf_table import differences
 from tests.compiler.leaves import LEAVES
@@ -25,6 +26,7 @@ SCALARS = ("own Odd", "Int", "Float", "String", "Boolean", "ID", "strawberry Dat
 ENUMS = ("own Strict", "own Colour", "own LevelMember", "strawberry Level")
 TABLE_KINDS = ("attribute", "resolver", "awaitable")
 FUZZ_RUNS = 500
+FENCED_RUNS = 400
 PLATFORM_SEEDS = 15
 VARIABLE_RUNS = 60
 STRAWBERRY_SEEDS = 60
@@ -103,6 +105,15 @@ async def strawberry() -> str | None:
     return None
 
 
+async def fences() -> str | None:
+    """What a fence does at each kind of position, and in random worlds."""
+    first = await _tests_of("tests.compiler.test_fence_table")
+    if first is not None:
+        return first
+    tally = await fenced_fuzz(1, FENCED_RUNS, stop_at=1)
+    return str(tally.wrong[0]) if tally.wrong else None
+
+
 PROOFS: dict[str, Callable[[], Awaitable[str | None]]] = {
     "table": table,
     "enums": enums,
@@ -112,6 +123,7 @@ PROOFS: dict[str, Callable[[], Awaitable[str | None]]] = {
     "variables": variables,
     "strawberry": strawberry,
     "platforms": platforms,
+    "fences": fences,
 }
 
 

@@ -32,6 +32,10 @@ RELEASED = "                self._put(pending, value)\n            self._run.rel
 
 MOVED = "    for wave in run.waves:\n        _move(wave.keys, found, run.data)\n"
 
+CLASS = "            class_of(subject.touched),\n"
+STAY = "[one for index, one in"
+SENT = "if held is not None and not held:\n            return FieldText"
+
 VALUES = (
     bug("bool as Int", "table", ("leaves.py", INT, INT.replace("type($) is int", "$ in (0, 1)"))),
     bug("no range of Int", "table", ("leaves.py", INT, "type($) is int")),
@@ -226,8 +230,68 @@ BATCHES = (
     bug(
         "second place of a key lost",
         "waves",
-        ("run.py", "slots.append((container, slot, settle, place))", "pass"),
+        ("source.py", ".keys[{key}].append({slot})", ".keys[{key}][:] = [{slot}]"),
     ),
 )
 
-BUGS = (*VALUES, *SOURCES, *VARIABLES, *ANSWERS, *BATCHES)
+FENCES = (
+    bug("fence class ignored in the key", "fences", ("store.py", CLASS, '            "",\n')),
+    bug(
+        "dropped item left as null",
+        "fences",
+        ("withheld.py", STAY, "[None if index in indexes else one for index, one in"),
+        ("withheld.py", "enumerate(items) if index not in indexes]", "enumerate(items)]"),
+    ),
+    bug(
+        "error of what is withheld told",
+        "fences",
+        ("withheld.py", "if path in gone or _is_below(path, gone):", "if False:"),
+    ),
+    bug("place of an error not moved", "fences", ("withheld.py", "if now == path:", "if True:")),
+    bug(
+        "fallback that the build does not know",
+        "fences",
+        ("fencing.py", " and instead not in withheld\n", "\n"),
+    ),
+    bug(
+        "fragments not read for the fence",
+        "fences",
+        ("fencing.py", "in reader.spread - done if name in fragments", "in ()"),
+    ),
+    bug(
+        "withheld member at a glance",
+        "fences",
+        (
+            "leaves.py",
+            " for raw, name in _members(declared) if name not in withheld]",
+            " for raw, name in _members(declared)]",
+        ),
+    ),
+    bug(
+        "withheld type sent",
+        "fences",
+        ("compiler.py", "            if one.name not in withheld\n", ""),
+    ),
+    bug(
+        "field executed that nobody may have",
+        "fences",
+        ("compiler.py", "if held is not None:\n            return FieldText", SENT),
+    ),
+    bug(
+        "null where it must not be",
+        "fences",
+        ("withheld.py", "            if nullable:\n", "            if True:\n"),
+    ),
+    bug(
+        "what is below a gap counted",
+        "fences",
+        ("withheld.py", "        self._leave_the_highest()\n", ""),
+    ),
+    bug(
+        "type of the resolver in place of the interface's",
+        "fences",
+        ("compiler.py", "if declared.name in self._withheld(plan):", "if False:"),
+    ),
+)
+
+BUGS = (*VALUES, *SOURCES, *VARIABLES, *ANSWERS, *BATCHES, *FENCES)

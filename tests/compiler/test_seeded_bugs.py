@@ -16,6 +16,8 @@ REQUIRED = {
     *("bool as Int", "no range of Int", "not a number", "enum by equality"),
     *("is_type_of not asked", "abstract type kept for a class", "outcome of @skip ignored"),
     *("null in a strict list", "function of a source not called", "awaitable item not awaited"),
+    *("fence class ignored in the key", "dropped item left as null"),
+    *("error of what is withheld told", "fallback that the build does not know"),
     *("order of keys lost", "path without its order", "feeder dropped", "join budget ignored"),
 }
 

@@ -19,6 +19,8 @@ from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 
 from bff.__main__ import cli
+from bff.client.verdict import Verdict
+from bff.commands.later import Later
 from bff.config import Settings
 from bff.edge.statuses import STATUSES
 from bff.telemetry.metrics import Metrics
@@ -130,7 +132,8 @@ def _misspoken(command: click.Command, words: list[str]) -> str | None:
         found = command.commands.get(words[0])
         if found is None:
             return f"no verb {words[0]}"
-        command, words = found, words[1:]
+        command = found.command if isinstance(found, Later) else found
+        words = words[1:]
     options = {name for parameter in command.params for name in parameter.opts} | {"--help"}
     named = [word.partition("=")[0].strip("'\"") for word in words if word.startswith("-")]
     return next((f"no option {name}" for name in named if name not in options), None)
@@ -215,11 +218,16 @@ def wrong_log_names(page: Page) -> Iterator[str]:
 
 
 def wrong_codes(page: Page) -> Iterator[str]:
-    """Error codes in inline code that neither the gateway nor a service has."""
+    """Error codes in inline code that neither the gateway nor a service has; verdicts on app builds
+    look like codes."""
     for word in page.inline:
         looks_like_one = re.fullmatch(r"[A-Z]+(_[A-Z]+)+", word) and not word.startswith("BFF_")
-        if looks_like_one and word not in STATUSES and word not in _service_codes():
+        known = word in STATUSES or word in _service_codes() or word in _VERDICTS
+        if looks_like_one and not known:
             yield f"{page.path}: no code {word}"
+
+
+_VERDICTS = frozenset(one.value for one in Verdict)
 
 
 @cache

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
-from bff.commands.development import DEMO_HANDLE
+from bff import config as settings_module
+from bff.commands.development import DEMO_HANDLE, layout
+from bff.commands.seed_registry import make_registry
 from bff.documents.releases import releases_of
 from tests.contract.docs import Page
 from tests.harness.databases import not_proven
@@ -115,6 +117,28 @@ def test_readme_trace_is_one_tree(stack: Stack) -> None:
         )
         said = done.stdout
     assert [words for words in wanted if words not in said] == []
+
+
+def test_readme_releases_are_told(tmp_path: Path) -> None:
+    """The README's commands on releases, with a registry as `make run` leaves one: the sample
+    releases are in it, the schema is as it was recorded, an old release reads an old field."""
+    where = layout(settings_module.load(), 8000, tmp_path)
+    where.make_folders()
+    make_registry(where, lambda _: None)
+    (block,) = (text for language, text in README.fences if "bff release list" in text)
+    moved = block.replace(".venv/bin/bff", f"{sys.executable} -m bff")
+    moved = moved.replace("=.data/", f"={where.data}/")
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", moved],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for said in ("7.3.0+801", "ios: no changes", "ios: Article.readTime", "7.2.0+790"):
+        assert said in done.stdout
 
 
 def test_readme_code_is_ours() -> None:

@@ -75,9 +75,9 @@ async def fuzz(executor: type[Executor[Any]], seed: int, runs: int, stop_at: int
 
 
 async def _one_world(executor: type[Executor[Any]], world: World, tally: Tally) -> None:
-    documents = list(_documents(world, tally))
+    texts = list(documents(world, tally))
     for round_ in range(ROUNDS):
-        for number, document, parsed in documents:
+        for number, document, parsed in texts:
             # The last round repeats the first, by the plan kept since.
             chance = Dice(world.seed, number, round_ % (ROUNDS - 1), "variables")
             variables = document.assignments(chance)
@@ -87,7 +87,8 @@ async def _one_world(executor: type[Executor[Any]], world: World, tally: Tally) 
                 tally.wrong.append(Case(world.seed, number, round_, *said))
 
 
-def _documents(world: World, tally: Tally) -> Iterator[tuple[int, Document, DocumentNode]]:
+def documents(world: World, tally: Tally) -> Iterator[tuple[int, Document, DocumentNode]]:
+    """The valid documents of a world, numbered, the last one a mutation."""
     for number in range(DOCUMENTS):
         writer = Writer(world.schema, Dice(world.seed, "document", number))
         document = writer.document(mutation=number == DOCUMENTS - 1)
@@ -116,10 +117,10 @@ async def _compare(
     tally.counts[verdict.value] += 1
     _note(core, expected, found, tally)
     if not verdict.allowed:
-        return verdict.value, _difference(core, compiled)
+        return verdict.value, difference(core, compiled)
     if not core.errors and expected.calls != found.calls:
         return "DIFFERENT CALLS", f"{expected.calls - found.calls} {found.calls - expected.calls}"
-    if _is_mutation(document) and expected.events != found.events:
+    if is_mutation(document) and expected.events != found.events:
         return "DIFFERENT ORDER OF EFFECTS", f"{found.events}, not {expected.events}"
     return None
 
@@ -143,7 +144,8 @@ async def _are_real(
     )
 
 
-def _is_mutation(document: DocumentNode) -> bool:
+def is_mutation(document: DocumentNode) -> bool:
+    """Whether the first operation of a document is one."""
     operation = document.definitions[0]
     assert isinstance(operation, OperationDefinitionNode)
     return operation.operation is OperationType.MUTATION
@@ -157,7 +159,7 @@ async def _execute(
     at_once: bool,
 ) -> tuple[Answer, Scene]:
     scene = world.scene()
-    root = world.root(_is_mutation(document))
+    root = world.root(is_mutation(document))
     found = await answer(
         executor,
         world.schema,
@@ -181,7 +183,8 @@ def _note(core: Answer, expected: Scene, found: Scene, tally: Tally) -> None:
     tally.counts["batches of compiled plans"] += len(found.batches)
 
 
-def _difference(core: Answer, compiled: Answer) -> str:
+def difference(core: Answer, compiled: Answer) -> str:
+    """Where two answers part, in words."""
     if (core.raised, core.waited) != (compiled.raised, compiled.waited):
         return f"waited {compiled.waited}, {compiled.raised!r}, not {core.waited}, {core.raised!r}"
     if core.typed != compiled.typed:

@@ -182,7 +182,7 @@ def test_unknown_room_in_environment_is_refused(machine: Machine, variable: str)
     """pydantic-settings would not even look at such a variable."""
     machine.env(**{variable: "1"})
     assert machine.refusal().startswith(f"{variable}: no room '")
-    assert "rooms are access, documents, edge" in machine.refusal()
+    assert "rooms are access, client, documents, edge" in machine.refusal()
 
 
 def test_unknown_keys_in_file_are_refused(machine: Machine) -> None:
@@ -459,4 +459,4 @@ def test_commented_keys_are_right(machine: Machine) -> None:
 
 def test_secrets_are_known() -> None:
     """The list of what is never shown follows the models."""
-    assert {"redis_url"} == config.SECRETS
+    assert {"redis_url", "device_salt"} == config.SECRETS

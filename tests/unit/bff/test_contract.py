@@ -1,4 +1,4 @@
-"""Promises of bff/contract.py: batch fields, records, and what is read off a document."""
+"""Promises of bff/contract: batch fields, records, and what is read off a document."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -15,7 +15,6 @@ from graphql import (
     validate,
 )
 
-from bff import contract
 from bff.contract import (
     AlwaysAllowed,
     BatchField,
@@ -375,7 +374,7 @@ def test_shared_fragment_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     text = f"fragment F on Query {{ home {{ thing {{ ... on Named {{ {fields} }} }} }} }}"
     document = parse(" ".join(f"query Q{n} {{ ...F }}" for n in range(100)) + text)
     describe(core(), document)  # what the schema alone decides is known from here on
-    monkeypatch.setattr(contract, "_definition", counting)
+    monkeypatch.setattr("bff.contract.facts._definition", counting)
     found = describe(core(), document)
     assert all(one.public and one.root_fields == ("home",) for one in found)
     assert len(read) == 202

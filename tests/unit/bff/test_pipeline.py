@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 from structlog.testing import capture_logs
 
-from bff.config import DocumentsConfig, Policy
+from bff.client.gate import Gate
+from bff.config import ClientConfig, DocumentsConfig, Policy
 from bff.documents.documents import Documents
 from bff.pipeline import Exchange, Pipeline
 from bff.plans.execute import Executor, graphql_schema
@@ -40,6 +41,7 @@ class World:
         documents.load()
         self.rooms = Pipeline(
             documents=documents,
+            gate=Gate(ClientConfig()),
             authenticator=self.access.authenticator,
             revocations=self.access.revocations,
             executor=Executor(schema, hide_suggestions=not development),

@@ -9,7 +9,7 @@ from typing import Any
 import strawberry
 
 from bff.context import Info
-from bff.contract import AlwaysAllowed, Scope, Screen, batch_field, record
+from bff.contract import AlwaysAllowed, Requires, Scope, Screen, Sunset, batch_field, record
 from bff.errors import BadUserInput
 from bff.loaders.base import Loader
 from bff.upstreams.method import Answer, Method, Record
@@ -73,6 +73,16 @@ def _house() -> Any:
     return House()
 
 
+def _old(info: Info) -> str | None:
+    RAN.append("old")
+    return "old"
+
+
+def _scene() -> str | None:
+    RAN.append("scene")
+    return "scene"
+
+
 @strawberry.type
 class Query:
     cat: Cat | None = batch_field(CatByIdLoader, _by_id, directives=[Screen()])
@@ -83,6 +93,13 @@ class Query:
     @strawberry.field
     def boom(self) -> str | None:
         raise ValueError("hunter2")
+
+    old: str | None = strawberry.field(
+        resolver=_old,
+        deprecation_reason="Ask for mine.",
+        directives=[Sunset(after="2027-03-31", releases_below="8.0.0", since="2026-01-01")],
+    )
+    scene: str | None = strawberry.field(resolver=_scene, directives=[Requires(capability="ar")])
 
     @strawberry.field
     def square(self, of: int) -> int:
@@ -109,7 +126,10 @@ def _save(info: Info) -> str:
 class Mutation:
     sign_in = strawberry.mutation(_sign_in, graphql_type=str | None, directives=[AlwaysAllowed()])
     sign_out = strawberry.mutation(_sign_out, graphql_type=str | None, directives=[AlwaysAllowed()])
-    save = strawberry.mutation(_save, graphql_type=str | None)
+    save = strawberry.mutation(
+        _save, graphql_type=str | None, directives=[AlwaysAllowed(signed_in=True)]
+    )
+    rename = strawberry.mutation(_save, graphql_type=str | None)
 
 
 schema = strawberry.Schema(Query, Mutation)

@@ -74,3 +74,18 @@ def test_bad_manifest_names_its_path(tmp_path: Path) -> None:
     put(tmp_path, "1.0.0+1", "[]")
     with pytest.raises(ManifestError, match=r"1\.0\.0\+1/manifest\.json"):
         read_releases(tmp_path, "ios")
+
+
+def test_schema_stands_beside_the_manifest(tmp_path: Path) -> None:
+    """The SDL a build was made from is read if it is there; one that is no text is told by name."""
+    for build in (1, 2):
+        folder = tmp_path / f"1.0.0+{build}"
+        folder.mkdir()
+        (folder / "manifest.json").write_text('{"a": "query A { a }"}')
+    schema = tmp_path / "1.0.0+2" / "schema.graphqls"
+    schema.write_text("type Query { a: Int }")
+    found = read_releases(tmp_path, "ios")
+    assert [release.schema for release in found] == [None, "type Query { a: Int }"]
+    schema.write_bytes(b"\xff")
+    with pytest.raises(ReleaseError, match=r"schema\.graphqls: is not text"):
+        read_releases(tmp_path, "ios")

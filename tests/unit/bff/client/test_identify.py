@@ -127,3 +127,29 @@ def test_memory_is_of_builds_alone() -> None:
     most = _app.cache_info().maxsize
     assert most is not None
     assert _app.cache_info().currsize == most <= 512
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ("ar, offline-notes", {"ar", "offline-notes"}),
+        ("ar,,ar ,\tpush.rich", {"ar", "push.rich"}),
+        ("", set()),
+        ("ar;q=1, -x, a b, ä", set()),
+        ("x" * 64 + ", " + "y" * 65, {"x" * 64}),
+        (", ".join(f"c{n}" for n in range(100)), {f"c{n}" for n in range(64)}),
+    ],
+)
+def test_capabilities_are_read(told: str, expected: set[str]) -> None:
+    """Names between commas; what is no name counts as not sent, and nobody sends any number."""
+    assert set(identified(x_client_capabilities=told).capabilities or ()) == expected
+
+
+def test_untold_capabilities_are_none() -> None:
+    """Saying nothing of capabilities is something else than having none."""
+    assert identified(x_app_build="1").capabilities is None
+
+
+def test_endless_capabilities_count_as_none_told() -> None:
+    """A header nobody would send in earnest is not read."""
+    assert identified(x_client_capabilities="ar," * 2_000).capabilities is None

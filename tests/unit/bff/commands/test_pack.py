@@ -1,4 +1,5 @@
-"""`bff pack --write`: the next release is written, one that is there keeps its documents."""
+"""`bff pack --write`: the next release is written, one that is there keeps its documents and the
+schema it was built from."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "operations" / "Home.graphql").write_text("query Home { home { title } }")
     settings = tmp_path / "bff.yaml"
     settings.write_text(
-        "platforms: {ios: {schema_object: 'a:b', port_offset: 1, "
+        "platforms: {ios: {schema_object: 'schema.ios.root:schema', port_offset: 1, "
         f"releases: '{folder / 'releases'}'}}}}\n"
         "upstreams: {services: {accounts: {url: 'http://a:1'}}}\n"
     )
@@ -79,6 +80,32 @@ def test_more_documents_are_welcome(app: Path) -> None:
     (app / "operations" / "More.graphql").write_text("query More { more }")
     write()
     assert names(app) == ["Home", "More"]
+
+
+def test_schema_is_kept_beside(app: Path) -> None:
+    """The SDL the release was built from is written beside its manifest; the one of a release that
+    is there stays as it is, until it is written anew."""
+    file = app / "releases" / NAME / "schema.graphqls"
+    snapshot = Path("schema/ios/schema.graphql").read_text("utf-8")
+    assert file.read_text("utf-8") == snapshot
+    file.write_text("type Query { older: Int }")
+    write()
+    assert file.read_text() == "type Query { older: Int }"
+    change(app)
+    with pytest.raises(ConfigError, match="other document"):
+        write()
+    assert file.read_text() == "type Query { older: Int }"
+    write("--replace")
+    assert file.read_text("utf-8") == snapshot
+
+
+def test_printing_writes_nothing(app: Path) -> None:
+    """Without --write the manifest is printed, and no schema is."""
+    (app / "app.json").write_text('{"generator": "apollo-ios", "release": "1.1.0+2"}')
+    done = CliRunner().invoke(pack, [], catch_exceptions=False)
+    assert "apollo" in done.output
+    assert "type Query" not in done.output
+    assert not (app / "releases" / "1.1.0+2").exists()
 
 
 def test_unreadable_manifest_is_not_overwritten(app: Path) -> None:

@@ -77,6 +77,18 @@ def test_production_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert not (tmp_path / "data").exists()
 
 
+def test_crash_is_no_refusal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A fault of ours exits 70, with its traceback: 1 would read as a judgement."""
+    monkeypatch.setattr("sys.argv", ["bff", "check"])
+    monkeypatch.setattr("bff.__main__.cli", lambda **_: 1 / 0)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 70
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
 def test_wrong_settings_end_with_two(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from starlette.applications import Starlette
 from starlette.types import Message, Receive, Scope, Send
 
-from bff.config import EdgeConfig, Settings
+from bff.config import ClientConfig, EdgeConfig, Settings
 from bff.edge.head import Head
 from bff.edge.interfaces import AnswerReport
 from bff.edge.routes import routes
@@ -38,12 +38,15 @@ class GivenSettings(Settings):
         return (init_settings,)
 
 
-def settings(*, environment: str = "production", **edge: Any) -> Settings:
+def settings(
+    *, environment: str = "production", client: ClientConfig | None = None, **edge: Any
+) -> Settings:
     """Settings of a BFF with the given edge."""
     values: dict[str, Any] = {
         "environment": environment,
         "platforms": {},
         "edge": EdgeConfig(**edge),
+        "client": client or ClientConfig(),
         "upstreams": {"services": {"accounts": {"url": "http://127.0.0.1:1"}}},
     }
     return GivenSettings(**values)
@@ -62,6 +65,7 @@ class FakePipeline:
     arrivals: list[Arrival] = field(default_factory=list)
     requests: list[OperationRequest] = field(default_factory=list)
     upstream_calls: int = 3
+    used: list[tuple[str, bool]] = field(default_factory=list)
 
     def open(self, arrival: Arrival) -> "FakePipeline":
         self.arrivals.append(arrival)
@@ -69,6 +73,7 @@ class FakePipeline:
 
     async def answer(self, request: OperationRequest) -> Envelope:
         self.requests.append(request)
+        self.used.append((request.document_id or "", False))
         return self.answering(request)
 
 

@@ -202,6 +202,7 @@ async def test_reports_tell_what_left() -> None:
     assert report.duration_s > 0
     assert report.request_id == response.headers["x-request-id"]
     assert report.client is not None
+    assert report.used == [("x", False)]
 
 
 async def test_failed_fields_are_reported() -> None:

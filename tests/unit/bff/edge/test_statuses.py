@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from bff import errors
+from bff.config import ClientConfig
 from bff.edge.statuses import STATUSES
 from bff.response.envelope import Envelope
 from tests.unit.bff.edge.fakes import GRAPHQL, JSON, code, edge, executed
@@ -60,6 +61,18 @@ async def test_refusals_have_their_status(
         assert "etag" not in response.headers
         assert "data" not in response.json()
     assert [report.codes for report in served.told.reports] == [(refusal_code,)] * 2
+
+
+@pytest.mark.parametrize("refusal_code", ["CLIENT_UPGRADE_REQUIRED", "CLIENT_BLOCKED"])
+@pytest.mark.parametrize(("media", "status"), [(JSON, 426), (GRAPHQL, 200)])
+async def test_upgrade_status_is_set(refusal_code: str, media: str, status: int) -> None:
+    """By `client.upgrade_status` a refused build gets 426, where the media type leaves a choice;
+    every other answer keeps its status."""
+    config = ClientConfig(upgrade_status=426)
+    refusing = edge(lambda _: refused(refusal_code), client=config)
+    assert (await refusing.post({"documentId": "x"}, accept=media)).status_code == status
+    retired = edge(lambda _: refused("RELEASE_RETIRED"), client=config)
+    assert (await retired.post({"documentId": "x"}, accept=media)).status_code == 200
 
 
 @pytest.mark.parametrize("media", [JSON, GRAPHQL])

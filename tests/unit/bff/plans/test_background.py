@@ -14,6 +14,7 @@ from bff.errors import ValidationFailed
 from bff.plans import compiler
 from bff.plans.compiler import CompiledPlan, NotCompiled
 from bff.plans.execute import Executable, Executor
+from bff.plans.fencing import Touched
 from bff.plans.store import MAX_VARIANTS, PlanStore
 from tests.unit.bff.plans.wave_world import SCHEMA, World, prepared
 
@@ -59,9 +60,11 @@ async def test_what_is_asked_for_goes_first(monkeypatch: pytest.MonkeyPatch) -> 
     executor = Executor(SCHEMA, hide_suggestions=False)
     compiled = executor.compile
 
-    def noted(operation: Executable, given: Mapping[str, Any]) -> list[CompiledPlan]:
+    def noted(
+        operation: Executable, given: Mapping[str, Any], touched: Touched | None
+    ) -> list[CompiledPlan]:
         order.append(operation.document_hash)
-        return compiled(operation, given)
+        return compiled(operation, given, touched)
 
     monkeypatch.setattr(executor, "compile", noted)
     for name in ("a", "b", "c"):

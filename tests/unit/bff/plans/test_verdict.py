@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -93,6 +94,13 @@ UNRECORDED = NotRecorded.__name__
         # Keys.
         (side({}), side({}, asked="a"), Verdict("differs", "asked for less")),
         (side(NULLED, entry("a")), side(NULLED, entry("a"), asked="a"), Verdict("equal")),
+        # An error that a fence took out of the answer may have cut something short, too.
+        (replace(side({}), hidden=True), side({}, asked="a"), Verdict("equal")),
+        (
+            replace(side({}), hidden=True),
+            side({}, asked="abc", missing="c"),
+            Verdict("inconclusive", "keys without an answer"),
+        ),
         (
             side(NULLED),
             side(NULLED, entry("a", cause=UNRECORDED), asked="abc", missing="c"),

@@ -17,6 +17,8 @@ ERROR = {"message": "late"}
         (Envelope(executed=True, cache="public"), True, "public"),
         (Envelope(executed=True, cache="public"), False, "private"),
         (Envelope(executed=True, cache="public", errors=[ERROR]), True, "private"),
+        (Envelope(executed=True, cache="public-by-release"), True, "public-by-release"),
+        (Envelope(executed=True, cache="public-by-release"), False, "private"),
         (Envelope(executed=True, cache="private"), True, "private"),
         (Envelope(executed=True, cache="private", errors=[ERROR]), False, "private"),
         (Envelope(executed=True), True, "no-store"),
@@ -35,6 +37,12 @@ def test_scopes_are_narrowed(envelope: Envelope, safe: bool, scope: CacheScope) 
         ("no-store", b"no-store", b"Accept, Accept-Encoding, Authorization"),
         ("private", b"private, no-cache", b"Accept, Accept-Encoding, Authorization"),
         ("public", b"public, max-age=60", b"Accept, Accept-Encoding"),
+        (
+            "public-by-release",
+            b"public, max-age=60",
+            b"Accept, Accept-Encoding, apollographql-client-version, graphql-client-version, "
+            b"x-app-build, x-client-capabilities",
+        ),
     ],
 )
 def test_headers_of_a_scope(scope: CacheScope, cache_control: bytes, vary: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +20,9 @@ from bff.errors import (
     Unauthenticated,
     UpstreamUnavailable,
 )
+from bff.fence import NOTHING_WITHHELD, Withheld
 from bff.request import ClientIdentity
+from bff.response.envelope import Envelope
 from bff.response.masking import MASKED, field_entries
 from bff.response.shape import count, failure, shape
 from bff.telemetry.metrics import Metrics
@@ -36,6 +39,7 @@ class Ran:
     data: dict[str, Any] | None
     errors: Sequence[GraphQLError] = ()
     plan: str = "compiled"
+    withheld: Withheld = NOTHING_WITHHELD
 
 
 def raising(error: Exception, text: str = "{\n  a\n}") -> Ran:
@@ -132,7 +136,7 @@ def test_known_errors_are_not_logged_again() -> None:
 
 def test_public_answer_is_public() -> None:
     """An answer proven to be everybody's may be cached for everybody."""
-    envelope = shape(Ran({"a": 1}), "request-1", True, None)
+    envelope = shape(Ran({"a": 1}), "request-1", "public", None)
     assert envelope.cache == "public"
     assert envelope.body() == {"data": {"a": 1}}
 
@@ -141,18 +145,18 @@ def test_public_answer_is_public() -> None:
 def test_failed_answer_is_never_public(error: Exception) -> None:
     """A passing failure is not kept for everybody, whatever was proven."""
     with capture_logs():
-        envelope = shape(raising(error), "request-1", True, None)
+        envelope = shape(raising(error), "request-1", "public", None)
     assert (envelope.cache, envelope.outcome) == ("private", "partial")
 
 
 def test_other_answers_are_private() -> None:
     """Without the proof an answer is the viewer's."""
-    assert shape(Ran({"a": 1}), "request-1", False, None).cache == "private"
+    assert shape(Ran({"a": 1}), "request-1", "private", None).cache == "private"
 
 
 def test_lost_data_is_still_executed() -> None:
     """A non-null field that failed at the top leaves `data: null`, not a refusal."""
-    envelope = shape(raising(Unauthenticated("x"), "{ b }"), "request-1", False, None)
+    envelope = shape(raising(Unauthenticated("x"), "{ b }"), "request-1", "private", None)
     assert (envelope.executed, envelope.data, envelope.code) == (True, None, None)
 
 
@@ -162,7 +166,7 @@ def test_calls_are_shown_to_developers() -> None:
     for service in ("content", "accounts", "content"):
         calls.add(service)
     calls.joins, calls.late = 5, 1
-    envelope = shape(Ran({"a": 1}), "request-1", False, calls)
+    envelope = shape(Ran({"a": 1}), "request-1", "private", calls)
     shown = envelope.body()["extensions"]
     upstream = shown["upstream"]
     assert upstream == {
@@ -189,10 +193,16 @@ def test_answers_are_counted_by_outcome() -> None:
     """A whole refusal is an outcome; field errors count one by one."""
     metrics = Metrics("ios")
     with capture_logs():
-        partial = shape(raising(Unauthenticated("x")), "r", False, None)
+        partial = shape(raising(Unauthenticated("x")), "r", "private", None)
         broken = failure(ValueError("x"), "r")
-    for envelope in (partial, partial, broken):
-        count(metrics, envelope, "home", ClientIdentity(), 0.01)
+    home = SimpleNamespace(screen="home", counted_as="hash")
+    used = [
+        count(metrics, envelope, home, ClientIdentity(), 0.01)
+        for envelope in (partial, partial, broken)
+    ]
+    assert used == [("hash", True)] * 3
+    whole = Envelope(data={}, executed=True)
+    assert count(Metrics("ios"), whole, None, ClientIdentity(), 0.01) == ("", False)
     name = "facet_requests_total"
     assert sample(metrics, name, platform="ios", screen="home", outcome="partial") == 2
     assert sample(metrics, name, platform="ios", screen="home", outcome="failed") == 1
