@@ -29,13 +29,12 @@ class Deadline(msgspec.Struct, frozen=True):
 
 
 class ClientIdentity(msgspec.Struct, frozen=True):
-    """Which app build calls. `build_assumed` tells that no build was sent; `capabilities` are those
-    the app says it has, None where it says nothing of them."""
+    """Which app build calls; `capabilities` are those the app says it has, None where it says
+    nothing of them."""
 
     name: str | None = None
     version: str | None = None
     build: str | None = None
-    build_assumed: bool = True
     device_id: str | None = None
     capabilities: frozenset[str] | None = None
 

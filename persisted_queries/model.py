@@ -21,6 +21,8 @@ VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 BUILD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 # Without a zone it is no instant, and cannot be compared with one.
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+# Of an object. Anything else is refused where it is read: it would be a path to anywhere.
+Hash = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 # From → to. Nothing leads back from `retired`: whoever relies on a retired build being gone (a
 # removed field) must be able to.
 TRANSITIONS: Mapping[State, frozenset[State]] = {
@@ -44,8 +46,8 @@ class Publish(Entry, frozen=True, tag="publish"):
 
     version: str
     build: str
-    manifest: str
-    schema: str
+    manifest: Hash
+    schema: Hash
     capabilities: tuple[str, ...] = ()
     state: State = "draft"
 
@@ -77,7 +79,7 @@ class Remap(Entry, frozen=True, tag="remap"):
     one release (`<version>+<build>`) or, with None, for all. `hash` None undoes it."""
 
     id: str
-    hash: str | None
+    hash: Hash | None
     release: str | None = None
     reason: str = ""
 
@@ -86,7 +88,7 @@ class RecordSchema(Entry, frozen=True, tag="schema"):
     """From now on the platform answers by this SDL (hash of an object). `reason`: why, where
     `bff check` had refused it."""
 
-    schema: str
+    schema: Hash
     reason: str = ""
 
 

@@ -73,11 +73,6 @@ class Objects:
             self._store.replace(path, data)
         return hashed
 
-    def has(self, kind: ObjectKind, hashed: str) -> bool:
-        """Whether the store holds it undamaged; the cache is not asked. Raises StoreGoneError."""
-        data = self._store.get(f"{kind}/{hashed}")
-        return data is not None and hash_of(data) == hashed
-
     def _fetched(self, absent: dict[str, str]) -> Iterator[tuple[str, bytes | RegistryError]]:
         for path, data in self._store.get_many(absent):
             hashed = absent[path]

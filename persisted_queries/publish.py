@@ -136,18 +136,25 @@ def record_schema(writer: Writer, sdl: str) -> Record | None:
 
 
 def store_documents(registry: Registry, operations: Iterable[ManifestOperation]) -> int:
-    """Store every text that is not there yet; how many were not. Raises StoreGoneError."""
+    """Store every text that is not there yet; how many were not. Raises RegistryError."""
     bodies = {one.hash: one.body for one in operations}
-    new = 0
-    paths = {f"documents/{hashed}": hashed for hashed in bodies}
+    new = unstored(registry, bodies)
+    for hashed in new:
+        registry.objects.put("documents", bodies[hashed].encode())
+    return len(new)
+
+
+def unstored(registry: Registry, documents: Iterable[str]) -> list[str]:
+    """Which of these hashes the store holds no undamaged text of; the cache is not asked. Raises
+    RegistryError for what the store cannot tell."""
+    paths = {f"documents/{hashed}": hashed for hashed in documents}
+    found = []
     for path, data in registry.store.get_many(paths):
-        hashed = paths[path]
         if isinstance(data, Exception):
             raise data
-        if data is None or hash_of(data) != hashed:
-            registry.objects.put("documents", bodies[hashed].encode())
-            new += 1
-    return new
+        if data is None or hash_of(data) != paths[path]:
+            found.append(paths[path])
+    return found
 
 
 def check_ids(registry: Registry, operations: Iterable[ManifestOperation]) -> None:

@@ -195,12 +195,14 @@ class Tally:
 class Book(dict[tuple[str, str], Tally]):
     """Sums by (release, document)."""
 
-    def tally(self, release: str, document: str, first: datetime) -> Tally:
-        """The sum of a pair, begun if need be."""
+    def tally(
+        self, release: str, document: str, first: datetime, limit: int = DOCUMENT_LIMIT
+    ) -> Tally:
+        """The sum of a pair, begun if need be: that of a document with this limit of devices."""
         found = self.get((release, document))
         if found is None:
-            limit = DOCUMENT_LIMIT if document else RELEASE_LIMIT
-            found = self[release, document] = Tally(first, limit)
+            found = Tally(first, limit if document else RELEASE_LIMIT)
+            self[release, document] = found
         return found
 
     def add(self, rows: Iterable[Row]) -> None:

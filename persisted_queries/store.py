@@ -43,28 +43,24 @@ class Store:
     `timeout_s` seconds, twice (a folder has no such bound), and what reads DamagedError for what is
     larger than anything that was written there, or is no file."""
 
-    def __init__(
-        self, inner: ObjectStore, name: str, folder: Path | None = None, *, make: bool = False
-    ) -> None:
+    def __init__(self, inner: ObjectStore, name: str, folder: Path | None = None) -> None:
         self.name = name
         self._inner = inner
         self._folder = folder
-        self._make = make
         # Questions in a row that had no answer: after MOST_UNANSWERED none is asked for PAUSE_S, or
         # who wants ten thousand objects would wait for each of them.
         self._unanswered = 0
         self._again_at = 0.0
 
     @classmethod
-    def of(cls, url: str | Path, timeout_s: float = TIMEOUT_S, *, make: bool = True) -> Store:
+    def of(cls, url: str | Path, timeout_s: float = TIMEOUT_S) -> Store:
         """The store of a folder's path, or of a URL `file://`, `s3://`, `gs://`, `az://`; keys of
         access come from the environment, as each vendor's own tools read them. A folder that is not
-        there is made by the first write, with `make`: never by a gateway, which would write into an
-        empty mount point. One that was there and is gone is never made again. Raises
+        there is never made: what is written into an empty mount point is lost with it. Raises
         StoreUrlError."""
         scheme, separator, rest = str(url).partition("://")
         if not separator or scheme == "file":
-            return cls._in_folder(Path(rest if separator else url), make)
+            return cls._in_folder(Path(rest if separator else url))
         if "@" in rest or urlsplit(str(url)).query:  # said in logs and errors, and read by nobody
             raise StoreUrlError(
                 f"{shown(url)}: has more than a bucket and a path; keys of access are read from "
@@ -92,13 +88,12 @@ class Store:
         return cls(MemoryStore(), "memory")
 
     @classmethod
-    def _in_folder(cls, folder: Path, make: bool) -> Store:
+    def _in_folder(cls, folder: Path) -> Store:
         folder = folder.absolute()
         try:
-            there = folder.is_dir()
-            # Without the folder nothing is asked of obstore: see `_from_folder`, `_writable`.
-            inner = LocalStore(folder) if there else MemoryStore()
-            return cls(inner, str(folder), folder, make=make and not there)
+            # Without the folder nothing is asked of obstore: see `_from_folder`, `_there`.
+            inner = LocalStore(folder) if folder.is_dir() else MemoryStore()
+            return cls(inner, str(folder), folder)
         except (BaseError, OSError) as error:
             raise StoreUrlError(f"{folder}: {_said(error)}") from error
 
@@ -142,7 +137,7 @@ class Store:
         """Whether it was created; False where something stands there already. Whole or not at all:
         nobody sees half of it."""
         try:
-            obstore.put(self._writable(), path, data, mode="create")
+            obstore.put(self._there(), path, data, mode="create")
         except AlreadyExistsError:
             # It may be ours: an attempt whose answer was lost, and that was tried again.
             return self.get(path) == data
@@ -153,7 +148,7 @@ class Store:
     def replace(self, path: str, data: bytes) -> None:
         """Only for what is named by its own hash and was found damaged."""
         try:
-            obstore.put(self._writable(), path, data, mode="overwrite")
+            obstore.put(self._there(), path, data, mode="overwrite")
         except (BaseError, OSError) as error:
             raise self._gone(path, error) from error
 
@@ -183,12 +178,6 @@ class Store:
         except (BaseError, OSError) as error:
             raise self._gone(prefix, error) from error
         return sorted(found)
-
-    def _writable(self) -> ObjectStore:
-        if self._folder is not None and self._make:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._make = False
-        return self._there()
 
     def _there(self) -> ObjectStore:
         """The store itself; a folder that has come since, once it is there."""

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from persisted_queries.bodies import OperationType
+from persisted_queries.model import Hash
 from persisted_queries.problem import DamagedError
 
 # So many steps lead from a manifest to a full one at most: each is one object to read.
@@ -19,7 +20,7 @@ class StoredOperation(msgspec.Struct, frozen=True):
     """`id` is what the app sends, `hash` the text's own."""
 
     id: str
-    hash: str
+    hash: Hash
     name: str
     type: OperationType
 
@@ -30,7 +31,7 @@ class StoredManifest(msgspec.Struct, frozen=True, kw_only=True):
 
     format: Literal["facet-manifest"] = "facet-manifest"
     version: Literal[1] = 1
-    base: str | None = None
+    base: Hash | None = None
     operations: tuple[StoredOperation, ...] = ()
     dropped: tuple[str, ...] = ()
 

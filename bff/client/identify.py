@@ -22,10 +22,10 @@ def identify(headers: Mapping[bytes, bytes]) -> ClientIdentity:
     """The client identity in `headers` (lower-case names).
 
     Name and version: `apollographql-client-*`, else `graphql-client-*`. Build: `x-app-build`, else
-    the part after `+` of the version (Apollo iOS sends `<short>+<build>` by default), else none,
-    marked assumed. Capabilities: `x-client-capabilities`, names between commas. A value too long or
-    with other characters counts as not sent; among capabilities that is said of each name, and of
-    all beyond MOST_CAPABILITIES.
+    the part after `+` of the version (Apollo iOS sends `<short>+<build>` by default), else none.
+    Capabilities: `x-client-capabilities`, names between commas. A value too long or with other
+    characters counts as not sent; among capabilities that is said of each name, and of all beyond
+    MOST_CAPABILITIES.
     """
     get = headers.get
     name, version, build = _app(
@@ -38,9 +38,9 @@ def identify(headers: Mapping[bytes, bytes]) -> ClientIdentity:
     device = _text(_DEVICE, get(b"x-device-id"))
     told = get(b"x-client-capabilities")
     if told is None or len(told) > LONGEST_CAPABILITIES:
-        return ClientIdentity(name, version, build, build is None, device)
+        return ClientIdentity(name, version, build, device)
     capabilities = _capabilities(told)
-    return ClientIdentity(name, version, build, build is None, device, capabilities)
+    return ClientIdentity(name, version, build, device, capabilities)
 
 
 # Every phone with the same build says the same, and who uses it is not among the values. Their

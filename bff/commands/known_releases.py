@@ -15,7 +15,13 @@ from bff.errors import ConfigError
 from persisted_queries.manifest import ManifestOperation
 from persisted_queries.model import Order, Published, order
 from persisted_queries.problem import PublishRefusedError
-from persisted_queries.publish import check_ids, difference_shown, known_schema, normalised
+from persisted_queries.publish import (
+    check_ids,
+    difference_shown,
+    known_schema,
+    normalised,
+    unstored,
+)
 from persisted_queries.registry import Registry
 
 
@@ -104,8 +110,7 @@ class RegisteredReleases:
                         yield operation, self.registry.document(patched)
 
     def missing(self, operations: Iterable[ManifestOperation]) -> int | None:
-        paths = {f"documents/{one.hash}" for one in operations}
-        return sum(data is None for _, data in self.registry.store.get_many(paths))
+        return len(unstored(self.registry, {one.hash for one in operations}))
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from bff.commands.development import DEFAULT_DATA, layout
 from bff.commands.findings import Finding, Level, Place
 from bff.commands.known_releases import Known, RegisteredReleases, Releases, SeedReleases
 from bff.commands.publish_output import SHOWN, Outcome, show
-from bff.commands.registries import Access, access
+from bff.commands.registries import Access, access, writer_of
 from bff.commands.release_checks import Checks, reviewed_of
 from bff.commands.schema import named_platforms, sdl
 from bff.commands.sources import Sources
@@ -146,13 +146,7 @@ class _Publication:
 
     def _writer(self, opened: Access | None) -> Writer | None:
         """None where nothing is to be written."""
-        if self.asked.check:
-            return None
-        if opened is None:
-            raise ConfigError("no registry to publish to; set registry.url, or give --registry")
-        if opened.signer is None:
-            raise ConfigError("no key to sign with; set registry.key_file, or give --key")
-        return Writer(opened.registry, opened.signer, self.asked.by)
+        return None if self.asked.check else writer_of(opened, self.asked.by)
 
     def _manifest(self, known: Releases, outcome: Outcome) -> Manifest | None:
         place = Place(self.asked.manifest)

@@ -8,9 +8,12 @@ from typing import NamedTuple
 from bff.config import Settings
 from bff.errors import ConfigError
 from persisted_queries.problem import RegistryError
+from persisted_queries.publish import Writer
 from persisted_queries.registry import Registry
 from persisted_queries.signing import PublicKeys, Signer, read_public_keys, read_signer
 from persisted_queries.store import shown
+
+NO_REGISTRY = "no registry; set registry.url, or give --registry"
 
 
 class Access(NamedTuple):
@@ -36,6 +39,21 @@ def access(settings: Settings, platform: str, url: str | None, key: Path | None)
     except RegistryError as error:
         raise ConfigError(f"registry {shown(found)}: {error}") from error
     return Access(registry, signer)
+
+
+def registry_of(found: Access | None) -> Registry:
+    """The registry, for verbs that are nothing without one. Raises ConfigError."""
+    if found is None:
+        raise ConfigError(NO_REGISTRY)
+    return found.registry
+
+
+def writer_of(found: Access | None, by: str) -> Writer:
+    """The one who writes to a registry; `by` is for its log. Raises ConfigError."""
+    registry = registry_of(found)
+    if found is None or found.signer is None:
+        raise ConfigError("no key to sign with; set registry.key_file, or give --key")
+    return Writer(registry, found.signer, by)
 
 
 def _trusted(settings: Settings, platform: str, signer: Signer | None) -> PublicKeys:

@@ -15,13 +15,13 @@ from bff import config as settings_module
 from bff.commands.development import development_registry
 from bff.commands.findings import plain_lines
 from bff.commands.later import Later, Verbs
-from bff.commands.registries import Access, access
+from bff.commands.registries import NO_REGISTRY, Access, access, writer_of
 from bff.commands.release_output import releases_shown, written_shown
 from bff.commands.schema import named_platforms
 from bff.errors import ConfigError
 from persisted_queries.model import Published, RegistryState
 from persisted_queries.problem import PublishRefusedError, RegistryError
-from persisted_queries.publish import Decide, Writer, append
+from persisted_queries.publish import Decide, append
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -83,9 +83,7 @@ def show(name: str, platform: str, url: str | None, key: Path | None, output: st
 def write_entry(opened: Access, options: dict[str, Any], decide: Decide) -> None:
     """Write what `decide` makes of the newest state, and show it; ends the process with 1 for an
     entry that is refused. Raises ConfigError."""
-    if opened.signer is None:
-        raise ConfigError("no key to sign with; set registry.key_file, or give --key")
-    writer = Writer(opened.registry, opened.signer, options["by"])
+    writer = writer_of(opened, options["by"])
     try:
         record = append(writer, decide)
     except PublishRefusedError as error:
@@ -105,7 +103,7 @@ def open_access(platform: str, url: str | None, key: Path | None) -> Access:
         url, key = usual[0], key or usual[1]
     opened = access(settings, platform, url, key)
     if opened is None:
-        raise ConfigError("no registry; set registry.url, give --registry, or run `bff up` once")
+        raise ConfigError(f"{NO_REGISTRY}, or run `bff up` once")
     return opened
 
 

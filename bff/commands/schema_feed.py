@@ -18,7 +18,7 @@ from graphql import GraphQLSchema
 
 from bff import config as settings_module
 from bff.commands.evidence import Sdl
-from bff.commands.registries import access
+from bff.commands.registries import access, registry_of
 from bff.commands.schema import named_platforms, snapshot_path
 from bff.errors import ConfigError
 from persisted_queries.changes.compare import compare
@@ -75,11 +75,9 @@ def feed(
     """Tell the dated changes of PLATFORM's schema, newest first, with their verdicts and the dates
     on which deprecated fields end."""
     config = named_platforms(platform)[platform]
-    found = access(settings_module.load(), platform, registry, key)
-    if found is None:
-        raise ConfigError("no registry to read from; set registry.url, or give --registry")
+    found = registry_of(access(settings_module.load(), platform, registry, key))
     try:
-        told = list(items(found.registry, snapshot_path(config)))
+        told = list(items(found, snapshot_path(config)))
     except RegistryError as error:
         raise ConfigError(f"the registry: {error}") from error
     told.reverse()

@@ -16,7 +16,7 @@ from bff import config as settings_module
 from bff.commands.check import Format, judged_change, show
 from bff.commands.evidence import Sdl, from_registry, proposed_sdl
 from bff.commands.judged import Judged
-from bff.commands.registries import access
+from bff.commands.registries import access, writer_of
 from bff.commands.schema import named_platforms
 from bff.config import PlatformConfig
 from bff.errors import ConfigError
@@ -55,12 +55,7 @@ def record(
     if force and not reason:
         raise ConfigError("--force leaves releases broken: say in --reason why it is right")
     config = named_platforms(platform)[platform]
-    found = access(settings_module.load(), platform, registry, key)
-    if found is None:
-        raise ConfigError("no registry to record in; set registry.url, or give --registry")
-    if found.signer is None:
-        raise ConfigError("no key to sign with; set registry.key_file, or give --key")
-    writer = Writer(found.registry, found.signer, by)
+    writer = writer_of(access(settings_module.load(), platform, registry, key), by)
     try:
         judged = _record(writer, config, reason if force else None)
     except _Refused as refused:

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from bff import config as settings_module
 from bff.commands.document_names import names_of
 from bff.commands.evidence import Asked, Evidence, evidence_of
-from bff.commands.registries import access
+from bff.commands.registries import NO_REGISTRY, access
 from bff.commands.schema import named_platforms
 from bff.commands.usage_output import (
     Reader,
@@ -144,7 +144,7 @@ def compact(platform: str | None, registry: str | None, output: str) -> None:
     """Sum up the days that are over and delete what they are summed up from; to be run daily."""
     url = registry or settings_module.load().registry.url
     if url is None:
-        raise ConfigError("no registry is set; set registry.url, or give --registry")
+        raise ConfigError(NO_REGISTRY)
     for name in named_platforms(platform):
         try:
             done = list(compact_days(Store.of(url), name, datetime.now(UTC)))

@@ -13,8 +13,8 @@ it does not fit the schema is an unknown id.
 
 In `registered` and `ids_only` a caller of a known release gets the documents of that release alone
 (DOCUMENT_NOT_IN_RELEASE), and everybody else those of the releases that are not retired; an unknown
-id of an unknown release is RELEASE_UNKNOWN where there is a registry. A retired release is refused
-in every policy (RELEASE_RETIRED), but for what is always allowed.
+id of an unknown release is RELEASE_UNKNOWN where there is a registry. A retired release is found
+every registered document: which of them it is refused is judged by the client room.
 """
 
 from __future__ import annotations
@@ -47,7 +47,6 @@ from bff.errors import (
     MethodNotAllowed,
     PersistedQueryMismatch,
     PersistedQueryNotFound,
-    ReleaseRetired,
     ReleaseUnknown,
     RequestError,
 )
@@ -154,10 +153,6 @@ class Documents:
         """The platform's releases and gate, as last told of."""
         return self._state
 
-    def release_of(self, client: ClientIdentity) -> KnownRelease | None:
-        """The release of a caller, with what it sends and what is withheld from it."""
-        return self._known.of(client)
-
     def standing_of(self, client: ClientIdentity) -> Standing:
         """What the registry says of a caller at this moment; never fails."""
         return self._standings.of(client)
@@ -234,14 +229,12 @@ class Documents:
 
         Raises PersistedQueryNotFound, PersistedQueryMismatch, DocumentNotRegistered,
         DocumentTextNotRegistered, DocumentIdRequired, DocumentNotInRelease, ReleaseUnknown,
-        ReleaseRetired, ParseFailed, ValidationFailed, BadRequest, MethodNotAllowed.
+        ParseFailed, ValidationFailed, BadRequest, MethodNotAllowed.
         """
         budget = budget or self.budget()
         async with budget.member():
             release = self._known.of(client)
             document = await self._document(request, client, budget)
-            if release is not None and release.published.state == "retired":
-                _refuse_retired(release, document)
             if document.registered:
                 document = self._for_release(release, document)
             found = document.choose(request.operation_name, names_shown=self._development)
@@ -356,8 +349,6 @@ class Documents:
         if self._policy == "log_unknown":
             raise PersistedQueryNotFound
         release = self._known.of(client)
-        if release is not None and release.published.state == "retired":
-            _refuse_retired(release, None)
         if release is None and client.release is not None and self._state.number > 0:
             raise ReleaseUnknown(
                 f"release {client.release} is not published, and no other release registered this "
@@ -454,10 +445,3 @@ def _not_registered() -> DocumentNotRegistered:
     return DocumentNotRegistered(
         "no release of this platform registered this document; publish the release first"
     )
-
-
-def _refuse_retired(release: KnownRelease, document: Document | None) -> None:
-    """Who must update can still sign out."""
-    only = document.only if document is not None else None
-    if only is None or not only.facts.always_allowed:
-        raise ReleaseRetired(f"release {release.name} is retired; update the app")

@@ -75,11 +75,6 @@ class KnownReleases:
         older = bisect_left(self._orders, own)
         return self.releases[older - 1] if older else None
 
-    def fence_of(self, client: ClientIdentity) -> Fence:
-        """What a caller cannot decode, by the release he is taken for."""
-        taken = self.taken_for(client)
-        return taken.fence if taken is not None else FREE
-
     def who_has(self, places: Sequence[int]) -> list[str]:
         """Names of releases that users have and that send the document at these places, newest
         first. What is not out yet is no phone's to know of."""

@@ -3,7 +3,7 @@ requests run, or from a folder at start."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from bff.fence import FREE, Fence, fence, unknown_to
 from persisted_queries.catalogue import as_set, members
 from persisted_queries.manifest import ManifestOperation
 from persisted_queries.model import Published, RegistryState
+from persisted_queries.objects import hash_of
 from persisted_queries.releases import SCHEMA, Release
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -71,7 +72,8 @@ def of_folder(
 
 def _withheld(fences: Fences, release: Release) -> Fence:
     try:
-        return fences.of(release.schema) if release.schema is not None else FREE
+        sdl = release.schema
+        return FREE if sdl is None else fences.of(hash_of(sdl.encode()), lambda _: sdl)
     except (GraphQLError, TypeError) as error:
         raise ConfigError(
             f"platforms.{release.platform}.releases: {release.name}/{SCHEMA}: {error}; put in the "
@@ -84,14 +86,16 @@ class Fences:
 
     def __init__(self, schema: GraphQLSchema | None) -> None:
         self._schema = schema
-        self._known: dict[str, Fence] = {}
+        self._known: dict[str, Fence] = {}  # by the SDL's hash
 
-    def of(self, sdl: str) -> Fence:
-        """Raises GraphQLError, TypeError for an SDL that cannot be built."""
+    def of(self, hashed: str, read: Callable[[str], str]) -> Fence:
+        """Of the builds of a schema by its hash; `read` gives its SDL where it is new. Raises what
+        that does, and GraphQLError, TypeError for an SDL that cannot be built."""
         if self._schema is None:
             return FREE
-        found = self._known.get(sdl)
+        found = self._known.get(hashed)
         if found is None:
+            sdl = read(hashed)
             built = build_schema(sdl, assume_valid=True, assume_valid_sdl=True, no_location=True)
-            found = self._known[sdl] = fence(*unknown_to(built, self._schema))
+            found = self._known[hashed] = fence(*unknown_to(built, self._schema))
         return found

@@ -78,14 +78,12 @@ class RegistrySource:
         self._poll_s = poll_s
         self._count = count
         self._fences = Fences(schema)
-        self._fence_of: dict[str, Fence] = {}  # by the schema's hash
         self._deprecated = Deprecated(lifecycle_of(schema).endings)
         self._given = 0  # set of operations that were handed out
         self._behind = False  # what was read did not arrive
         self._unread: list[Problem] = []
         self._told: frozenset[Problem] = frozenset()
         self._passed_over = 0
-        self._stop = threading.Event()
 
     @property
     def was_read(self) -> bool:
@@ -95,12 +93,15 @@ class RegistrySource:
     def next(self) -> Snapshot | None:
         """Follow the registry; None where nothing is new."""
         self._behind = self.registry.refresh() or self._behind
-        if self._behind or self._unread:
-            found = self.snapshot()
-            self._behind = False
-            return found
-        self._tell()
-        return None
+        if not self._behind and not self._unread:
+            self._tell()
+            return None
+        unread, behind = self._unread, self._behind
+        self._behind = True
+        found = self.snapshot()
+        self._behind = False
+        # What cannot be read for long must not empty everybody's caches at every poll.
+        return found if behind or found.added or self._unread != unread else None
 
     def snapshot(self) -> Snapshot:
         """What is known now; nothing that a snapshot before this one has added is in `added`."""
@@ -126,17 +127,18 @@ class RegistrySource:
     def watch(self, take: Callable[[Snapshot], object]) -> Callable[[], None]:
         """Poll from now on in a thread, which gives `take` every new snapshot; returns what stops
         it. The thread is never waited for: it may be asking a store that does not answer."""
-        self._stop.clear()
-        thread = threading.Thread(target=self._poll, args=(take,), name="registry", daemon=True)
+        stop = threading.Event()  # its own: one that is slow to end must not go on with the next
+        told = (take, stop)
+        thread = threading.Thread(target=self._poll, args=told, name="registry", daemon=True)
         thread.start()
-        return self._stop.set
+        return stop.set
 
-    def _poll(self, take: Callable[[Snapshot], object]) -> None:
-        while not self._stop.wait(self._poll_s * random.uniform(1 - JITTER, 1 + JITTER)):  # noqa: S311 - spreads the polls of many gateways
+    def _poll(self, take: Callable[[Snapshot], object], stop: threading.Event) -> None:
+        while not stop.wait(self._poll_s * random.uniform(1 - JITTER, 1 + JITTER)):  # noqa: S311 - spreads the polls of many gateways
             given = self._given
             try:
                 found = self.next()
-                if found is not None and not self._stop.is_set():
+                if found is not None and not stop.is_set():
                     take(found)
             except Exception:  # the next poll may fare better, and hands this over again
                 self._given, self._behind = given, True
@@ -169,13 +171,8 @@ class RegistrySource:
         return sorted(found, key=lambda one: one[0])
 
     def _fence(self, release: Published, before: Fence) -> Fence:
-        known = self._fence_of.get(release.schema)
-        if known is not None:
-            return known
         try:
-            found = self._fences.of(self.registry.schema(release.schema))
-            self._fence_of[release.schema] = found
-            return found
+            return self._fences.of(release.schema, self.registry.schema)
         except RegistryError as error:
             self._missing(f"schemas/{release.schema}", error)
         except (GraphQLError, TypeError, ValueError, RecursionError) as error:

@@ -280,6 +280,7 @@ class Executor:
         """A registered operation that nobody has asked for yet: compiled when there is time and
         room. Where plans are required it is compiled now, and ValidationFailed raised if anything
         of it would run generic."""
+        self._fencing.read(operation)
         if self.mode == "generic":
             return
         if self.require == "refuse":

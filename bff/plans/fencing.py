@@ -1,44 +1,34 @@
 """What of a fence one operation meets: most meet nothing, and share the plan of everybody.
 
-Read off the document and the schema alone, once for each document; nothing is executed here. The
-types that matter are those the document was written against: a field asked of an interface is of
-the interface's type, whatever type resolves it (the app's code was generated from just that).
+Read off the document and the schema alone, when the document is prepared; nothing is executed here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, Protocol, cast
 
 from cachetools import LRUCache
 from graphql import (
     DocumentNode,
-    FieldNode,
-    FragmentDefinitionNode,
-    FragmentSpreadNode,
     GraphQLEnumType,
-    GraphQLInterfaceType,
-    GraphQLNamedType,
     GraphQLObjectType,
     GraphQLSchema,
     OperationDefinitionNode,
-    TypeInfo,
-    TypeInfoVisitor,
-    Visitor,
-    get_named_type,
-    is_abstract_type,
-    visit,
 )
 from graphql.execution.collect_fields import FieldDetails
 
 from bff.contract import fallback_of
 from bff.fence import Fence, fence
+from bff.plans.reads import Reading, Reads, start_of
 
-# What documents read (some ten kilobytes each), and what each meets of a fence: a miss costs
-# milliseconds.
-MOST_DOCUMENTS = 512
+# What documents read, in bytes: some twenty thousand documents, so that none of those in use is
+# parsed for it again, which would take milliseconds of a request. And what each meets of a fence.
+MOST_READ = 16 * 1024 * 1024
+PER_READ = 400
 MOST_TOUCHED = 16_384
+MOST_CLASSES = 1_024
 
 Held = Literal["absent", "brown-out"]
 ABSENT: Held = "absent"
@@ -78,18 +68,8 @@ class Touched:
         types = self.types
         found: frozenset[str] = frozenset()
         for one in details:
-            found |= types.get(_start(one.node), frozenset())
+            found |= types.get(start_of(one.node), frozenset())
         return found
-
-
-@dataclass(slots=True)
-class _Reads:
-    """What an operation reads: enums; fields by the type that may resolve them; and where it
-    stands at a union or interface, which one."""
-
-    enums: set[str] = field(default_factory=set)
-    fields: set[tuple[str, str]] = field(default_factory=set)
-    abstract: dict[int, set[str]] = field(default_factory=dict)
 
 
 def class_of(touched: Touched | None) -> str:
@@ -101,9 +81,10 @@ class Fencing:
     """Narrows fences to operations of one schema, and remembers."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
-        self._schema = schema
-        self._reads: LRUCache[Any, _Reads] = LRUCache(MOST_DOCUMENTS)
+        self._reading = Reading(schema)
+        self._reads: LRUCache[Any, Reads] = LRUCache(MOST_READ, lambda one: PER_READ + one.held)
         self._touched: LRUCache[Any, Touched | None] = LRUCache(MOST_TOUCHED)
+        self._classes: LRUCache[str, Touched] = LRUCache(MOST_CLASSES)
 
     def touched(self, operation: Fenceable, fenced: Fence) -> Touched | None:
         """What an operation meets of a fence; None where it meets nothing and is free."""
@@ -113,17 +94,24 @@ class Fencing:
         try:
             return self._touched[key]
         except KeyError:
-            found = narrowed(self._schema, self._read(operation), fenced)
-            self._touched[key] = found
+            found = narrowed(self._reading, self.read(operation), fenced)
+            found = self._touched[key] = self._shared(found) if found is not None else None
             return found
 
-    def _read(self, operation: Fenceable) -> _Reads:
+    def read(self, operation: Fenceable) -> Reads:
+        """What an operation reads; to be called when it was just parsed, and no request waits."""
         key = (operation.document_hash, operation.name)
         found = self._reads.get(key)
         if found is None:
-            document, definition = operation.parsed()
-            found = self._reads[key] = read(self._schema, document, definition)
+            found = self._reading.read(*operation.parsed())
+            if PER_READ + found.held <= MOST_READ:
+                self._reads[key] = found
         return found
+
+    def _shared(self, found: Touched) -> Touched:
+        """The same, sharing with others of its class what the class alone decides."""
+        first = self._classes.setdefault(found.key, found)
+        return replace(first, types=found.types) if found.types else first
 
 
 def touched_by(
@@ -133,79 +121,27 @@ def touched_by(
     fenced: Fence,
 ) -> Touched | None:
     """The same for an operation that is only known as an object."""
-    return narrowed(schema, read(schema, document, operation), fenced) if fenced.key else None
+    if not fenced.key:
+        return None
+    reading = Reading(schema)
+    return narrowed(reading, reading.read(document, operation), fenced)
 
 
-def read(
-    schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode
-) -> _Reads:
-    """What an operation reads, skipped or not, and every fragment it spreads."""
-    fragments = {
-        node.name.value: node
-        for node in document.definitions
-        if isinstance(node, FragmentDefinitionNode)
-    }
-    types = TypeInfo(schema)
-    reader = _Reader(schema, types)
-    visitor = TypeInfoVisitor(types, reader)
-    visit(operation, visitor)
-    done: set[str] = set()
-    while todo := [name for name in reader.spread - done if name in fragments]:
-        for name in todo:
-            visit(fragments[name], visitor)
-        done.update(todo)
-    return reader.reads
-
-
-class _Reader(Visitor):
-    def __init__(self, schema: GraphQLSchema, types: TypeInfo) -> None:
-        super().__init__()
-        self.reads = _Reads()
-        self.spread: set[str] = set()
-        self._schema = schema
-        self._types = types
-
-    def enter_fragment_spread(self, node: FragmentSpreadNode, *_: Any) -> None:
-        self.spread.add(node.name.value)
-
-    def enter_field(self, node: FieldNode, *_: Any) -> None:
-        parent = self._types.get_parent_type()
-        declared = self._types.get_type()
-        if parent is None or declared is None:
-            return
-        reads, name = self.reads, node.name.value
-        reads.fields.update((one, name) for one in self._resolving(parent))
-        target = get_named_type(declared)
-        if isinstance(target, GraphQLEnumType):
-            reads.enums.add(target.name)
-        elif is_abstract_type(target):
-            reads.abstract.setdefault(_start(node), set()).add(target.name)
-
-    def _resolving(self, parent: GraphQLNamedType) -> list[str]:
-        if isinstance(parent, GraphQLInterfaceType):
-            return [one.name for one in self._schema.get_possible_types(parent)]
-        return [parent.name]
-
-
-def _start(node: FieldNode) -> int:
-    """Where a field stands in the document's text; the same however often that is parsed."""
-    return node.loc.start if node.loc is not None else -1
-
-
-def narrowed(schema: GraphQLSchema, reads: _Reads, fenced: Fence) -> Touched | None:
+def narrowed(reading: Reading, reads: Reads, fenced: Fence) -> Touched | None:
     """The part of a fence that meets what is read; None where nothing does."""
-    enums = {name: fenced.enums[name] for name in reads.enums if name in fenced.enums}
-    abstract = {name for names in reads.abstract.values() for name in names}
-    types = {name: fenced.types[name] for name in abstract if name in fenced.types}
-    absent = {one for one in reads.fields if _is_named(schema, one, fenced.absent)}
-    sunset = {one for one in reads.fields if _is_named(schema, one, fenced.brownouts)} - absent
+    schema, asked = reading.schema, list(reading.fields(reads))
+    enums = _among({one.enum for one in asked}, fenced.enums)
+    types = _among({one.abstract for one in asked}, fenced.types)
+    fields = {by for one in asked for by in one.by}
+    absent = {one for one in fields if _is_named(schema, one, fenced.absent)}
+    sunset = {one for one in fields if _is_named(schema, one, fenced.brownouts)} - absent
     part = fence(enums, types, map(".".join, absent), map(".".join, sunset))
     if not part.key:
         return None
     return Touched(
         part.key,
         {name: _members(schema, name, withheld) for name, withheld in part.enums.items()},
-        _places(reads, part),
+        _places(reading, reads, fenced.types),
         {**dict.fromkeys(absent, ABSENT), **dict.fromkeys(sunset, BROWN_OUT)},
     )
 
@@ -228,10 +164,18 @@ def _members(schema: GraphQLSchema, name: str, withheld: frozenset[str]) -> Memb
     return Members(withheld, instead if known else None)
 
 
-def _places(reads: _Reads, part: Fence) -> dict[int, frozenset[str]]:
-    found = {}
-    for start, names in reads.abstract.items():
-        withheld = frozenset[str]().union(*(part.types.get(name, ()) for name in names))
-        if withheld:
-            found[start] = withheld
+def _among(
+    names: Iterable[str | None], withheld: Mapping[str, frozenset[str]]
+) -> dict[str, frozenset[str]]:
+    return {name: withheld[name] for name in names if name is not None and name in withheld}
+
+
+def _places(
+    reading: Reading, reads: Reads, withheld: Mapping[str, frozenset[str]]
+) -> dict[int, frozenset[str]]:
+    found: dict[int, frozenset[str]] = {}
+    for start, name in reading.abstract(reads) if withheld else ():
+        if name in withheld:
+            there = found.get(start)
+            found[start] = withheld[name] if there is None else there | withheld[name]
     return found

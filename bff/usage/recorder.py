@@ -24,7 +24,7 @@ from bff.store.redis_tier import connected
 from bff.telemetry.logs import logger
 from bff.usage.counts import Count, Counting, Counts, Pair, uncounted
 from bff.usage.live import Live
-from persisted_queries.devices import HASH_BYTES
+from persisted_queries.devices import COARSE_LIMIT, DOCUMENT_LIMIT, HASH_BYTES
 from persisted_queries.problem import RegistryError
 from persisted_queries.rollups import (
     ALL_DOCUMENTS,
@@ -44,8 +44,10 @@ OPEN_WAIT_S = 2.0
 CLOSE_WAIT_S = 5.0
 # Releases nobody published that are told apart; anybody may claim one.
 MAX_CLAIMED = 200
-# Sums of a day (some kilobytes each) beyond which they get no more of their own.
-MAX_SUMS = 50_000
+# Sums of a day (2.7 KB each at most) beyond which those get no more of their own, and any other new
+# one holds a coarse picture of its devices (0.8 KB). Its requests are never folded: of what is told
+# for a published release, and for nobody, `bff check` would believe that it was not used.
+MAX_SUMS = 20_000
 # Days whose last roll-up the store could not take yet.
 MAX_DAYS = 7
 
@@ -161,8 +163,9 @@ class Recorder:
         if release in self._claimed and len(book) >= MAX_SUMS and (release, document) not in book:
             release = OTHERS
         devices = [self._hash(device, hashes) for device in count.devices]
+        limit = DOCUMENT_LIMIT if len(book) < MAX_SUMS else COARSE_LIMIT
         for one in dict.fromkeys((ALL_DOCUMENTS, document)):
-            tally = book.tally(release, one, now)
+            tally = book.tally(release, one, now, limit)
             tally.requests += count.requests
             tally.errors += count.errors
             tally.bytes_out += count.bytes_out
@@ -214,7 +217,7 @@ class Recorder:
         rows = []
         for pair, tally in day.book.items():
             rows.append(tally.row(*pair))
-            await asyncio.sleep(0)  # a row takes a tenth of a millisecond
+            await asyncio.sleep(0)  # there may be tens of thousands
         trail = Trail(
             process=self.process,
             number=self._number,
@@ -253,7 +256,7 @@ def recorder_of(settings: Settings, platform: str, event: Callable[[str], None])
     where there is Redis. Raises ConfigError."""
     url = settings.registry.url
     try:
-        store = Store.of(url, make=False) if url is not None else None
+        store = Store.of(url) if url is not None else None
     except RegistryError as error:
         raise ConfigError(f"registry.url: {error}") from error
     redis = connected(settings.store) if settings.store.redis_url is not None else None

@@ -256,7 +256,7 @@ FENCES = (
     bug(
         "fragments not read for the fence",
         "fences",
-        ("fencing.py", "in reader.spread - done if name in fragments", "in ()"),
+        ("reads.py", "in walk.spread - done if name in fragments", "in ()"),
     ),
     bug(
         "withheld member at a glance",

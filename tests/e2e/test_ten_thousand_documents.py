@@ -195,7 +195,7 @@ async def test_look_up_among_200_releases(tmp_path: Path) -> None:
     publish_many(made, texts)
     few = made_in(tmp_path / "few")
     few.publish("9.19+1", *texts[-10:], sdl=print_schema(SCHEMA))
-    caller = ClientIdentity("ios", "9.19", "1", False)
+    caller = ClientIdentity("ios", "9.19", "1")
     sent = texts[-SENT:]
     await check_look_up(sent[::-1], registry_room(made), registry_room(few), caller)
 

@@ -75,5 +75,6 @@ class Made:
 
 
 def made_in(folder: Path) -> Made:
-    """A registry in a folder, without anything."""
+    """A registry in a folder, without anything; the folder is made."""
+    folder.mkdir(parents=True, exist_ok=True)
     return Made(Store.of(folder))

@@ -69,9 +69,7 @@ class Gated(World):
     ) -> Exchange:
         version, _, build = (name or "").partition("+")
         capabilities = None if told is None else frozenset(told)
-        client = ClientIdentity(
-            "app", version or None, build or None, not build, None, capabilities
-        )
+        client = ClientIdentity("app", version or None, build or None, None, capabilities)
         came = arrival(5000, authorization=authorization)
         return self.rooms.open(type(came)(came.request_id, client, came.deadline, authorization))
 
@@ -150,6 +148,20 @@ async def test_always_allowed_passes(world: Gated, name: str) -> None:
     assert out.data == {"signOut": "account-1"}
     status = "FORCE_UPGRADE" if name == "7.0.0+1" else "BLOCKED"
     assert client(out)["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("6.0.0+1", "CLIENT_BLOCKED"), ("6.1.0+1", "RELEASE_RETIRED")]
+)
+async def test_chosen_operation_is_judged(world: Gated, name: str, code: str) -> None:
+    """Of a text with several operations the one that is meant passes the gate, or does not."""
+    text = "mutation Out { signOut } mutation Rename { rename }"
+    out, refused = [
+        await world.by(name, TOKEN).answer(OperationRequest(text=text, operation_name=chosen))
+        for chosen in ("Out", "Rename")
+    ]
+    assert out.data == {"signOut": "account-1"}
+    assert (refused.data, refused.code) == (None, code)
 
 
 async def test_waiting_write_needs_its_viewer(world: Gated) -> None:

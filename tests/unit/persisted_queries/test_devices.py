@@ -1,6 +1,7 @@
 """Promises of persisted_queries/devices.py."""
 
 import random
+import tracemalloc
 
 import pytest
 
@@ -63,6 +64,32 @@ def test_encoded_devices_come_back() -> None:
     found.add(hashes(3_000, seed=9))
     back.add(hashes(3_000, seed=9))
     assert back.encode() == found.encode()
+
+
+@pytest.mark.parametrize("limit", [3, 16, 256])
+def test_the_smallest_are_held(limit: int) -> None:
+    """However hashes come, one by one, again or in heaps, the smallest are held, each once."""
+    drawn, found, seen = random.Random(3), Devices(limit), set[int]()
+    while len(seen) < 2_000:
+        few = [drawn.randrange(5_000) for _ in range(drawn.choice([1, 1, 2, 300]))]
+        seen.update(few)
+        found.add(few)
+        assert Devices.decode(limit, found.encode()).encode() == found.encode()
+        assert found.encode() == b"".join(one.to_bytes(8, "big") for one in sorted(seen)[:limit])
+
+
+def test_devices_take_little_room() -> None:
+    """Two hundred devices take two kilobytes; there are as many such sums as documents times
+    releases."""
+    seen = hashes(200)
+    tracemalloc.start()
+    found = Devices(256)
+    for one in seen:
+        found.add([one])
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.count() == 200
+    assert taken < 2_048
 
 
 def test_cut_off_hashes_are_refused() -> None:

@@ -115,14 +115,23 @@ def test_hashes_are_no_paths(hashed: str, monkeypatch: pytest.MonkeyPatch) -> No
     assert asked == []
 
 
+HASHES = {"manifest": "0" * 64, "schema": "0" * 64}
+NO_HASHES = ["", "../x", "A" * 64, "0" * 63 + "\0", "0" * 64 + "\n", "0" * 64 + "\0"]
 ODD = [
-    {"kind": "publish", "version": "9" * 5_000, "build": "1", "manifest": "", "schema": ""},
-    {"kind": "publish", "version": "../1", "build": "1", "manifest": "", "schema": ""},
-    {"kind": "publish", "version": "1", "build": "\x1b[2J", "manifest": "", "schema": ""},
-    {"kind": "publish", "version": "1", "build": "", "manifest": "", "schema": ""},
+    {"kind": "publish", "version": "9" * 5_000, "build": "1", **HASHES},
+    {"kind": "publish", "version": "../1", "build": "1", **HASHES},
+    {"kind": "publish", "version": "1", "build": "\x1b[2J", **HASHES},
+    {"kind": "publish", "version": "1", "build": "", **HASHES},
     {"kind": "gate", "minimum": "9" * 5_000},
     {"kind": "gate", "recommended": "1.0+"},
     {"kind": "brownout", "field": "Query.a", "begins": "2026-11-20T12:00:00", "ends": AT},
+    *({"kind": "schema", "schema": hashed} for hashed in NO_HASHES),
+    *({"kind": "remap", "id": "a", "hash": hashed} for hashed in NO_HASHES),
+    *(
+        {"kind": "publish", "version": "1", "build": "1", **HASHES, key: hashed}
+        for hashed in NO_HASHES
+        for key in HASHES
+    ),
 ]
 
 
@@ -144,6 +153,16 @@ def test_odd_entries_are_passed_over(made: Made, entry: dict[str, Any]) -> None:
     made.publish("1.1+1", query("b"))
     assert problems(registry) == []
     assert list(registry.state.releases) == ["1.0+1", "1.1+1"]
+
+
+@pytest.mark.parametrize("hashed", NO_HASHES)
+def test_manifests_name_hashes(hashed: str) -> None:
+    """A stored manifest that names no hash where one must stand is damaged, and nothing is asked
+    of a store by it."""
+    operation = StoredOperation("id", hashed, "A", "query")
+    for odd in (StoredManifest(operations=(operation,)), StoredManifest(base=hashed)):
+        with pytest.raises(DamagedError, match="cannot be read"):
+            decode(odd.encode(), "0")
 
 
 def test_ids_stand_once_in_a_manifest() -> None:

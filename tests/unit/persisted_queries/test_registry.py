@@ -392,6 +392,7 @@ def test_publishers_at_once_lose_nothing(tmp_path: Path) -> None:
     signer = make_signer("ios-1")
     key_file = tmp_path / "ios.jwk"
     write_signer(signer, key_file)
+    (tmp_path / "registry").mkdir()
     made = Made(Store.of(tmp_path / "registry"), "ios", signer)
     made.record(SDL)
     context = multiprocessing.get_context("spawn")
@@ -413,10 +414,9 @@ def test_publishers_at_once_lose_nothing(tmp_path: Path) -> None:
             assert bodies(reader.manifest(manifest)) == {query("a"), own}
 
 
-def test_folder_is_never_made_again(folder: Path) -> None:
-    """The first write makes the folder, unless a gateway writes; one that was there and is gone is
-    not made again, and one that comes later is used."""
-    gateway = Store.of(folder, make=False)
+def test_folder_is_never_made(folder: Path) -> None:
+    """No write makes the folder, before it came or after it went; one that comes later is used."""
+    gateway = Store.of(folder)
     with pytest.raises(StoreGoneError):
         gateway.create("usage/1", b"x")
     assert not folder.exists()

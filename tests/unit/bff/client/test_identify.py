@@ -23,7 +23,6 @@ def test_apollo_ios_default() -> None:
         name="com.facet.app-apollo-ios",
         version="7.3.0",
         build="4123",
-        build_assumed=False,
         device_id="2F0B1D5E-3B1F-4B43-9A53-0E4E1D7F9C11",
     )
 
@@ -33,12 +32,7 @@ def test_both_header_families(family: str) -> None:
     """Either family of names is read."""
     headers = {f"{family}_client_name": "web", f"{family}_client_version": "1.2"}
     client = identified(**headers)
-    assert (client.name, client.version, client.build, client.build_assumed) == (
-        "web",
-        "1.2",
-        None,
-        True,
-    )
+    assert (client.name, client.version, client.build) == ("web", "1.2", None)
 
 
 def test_apollo_names_come_first() -> None:
@@ -55,13 +49,13 @@ def test_apollo_names_come_first() -> None:
 def test_build_header_comes_first() -> None:
     """`x-app-build` is said on purpose, so it beats the one inside the version."""
     client = identified(apollographql_client_version="7.3.0+1", x_app_build="77")
-    assert (client.version, client.build, client.build_assumed) == ("7.3.0", "77", False)
+    assert (client.version, client.build) == ("7.3.0", "77")
 
 
 def test_build_without_version() -> None:
-    """A build alone is kept and not assumed."""
+    """A build alone is kept."""
     client = identified(x_app_build="77")
-    assert (client.version, client.build, client.build_assumed) == (None, "77", False)
+    assert (client.version, client.build) == (None, "77")
 
 
 def test_silence_is_unknown() -> None:
@@ -87,7 +81,7 @@ def test_bad_value_falls_back() -> None:
         graphql_client_version="2.0+9",
         x_app_build="no good",
     )
-    assert (client.name, client.release, client.build_assumed) == ("web", "2.0+9", False)
+    assert (client.name, client.release) == ("web", "2.0+9")
 
 
 @settings(deadline=None)
@@ -111,7 +105,6 @@ def test_headers_never_surprise(headers: dict[bytes, bytes]) -> None:
     client = identify(headers)
     for value in (client.name, client.version, client.build, client.device_id):
         assert value is None or (0 < len(value) <= 128 and value.isascii() and value.isprintable())
-    assert client.build_assumed is (client.build is None)
 
 
 def test_memory_is_of_builds_alone() -> None:

@@ -115,6 +115,21 @@ def test_check_writes_nothing(room: Room) -> None:
     assert list((room.folder / "registry").iterdir()) == []
 
 
+def test_unread_texts_are_told(room: Room) -> None:
+    """A damaged text counts as new, as publishing would mend it; one that the store cannot hand out
+    is no stored one: the check says so, and names no number."""
+    manifest = room.manifest(SCREEN, LEAVE)
+    (sent, _) = read_manifest(manifest).operations
+    path = room.folder / "registry" / "documents" / sent.hash
+    path.parent.mkdir()
+    path.write_text("query Screen { other }")
+    assert room.run(manifest, "--check")["documents"] == {"all": 2, "new": 2}
+    path.unlink()
+    path.symlink_to("/dev/null")
+    with pytest.raises(ConfigError, match=f"the registry: .*{sent.hash}: is no file"):
+        room.run(manifest, "--check")
+
+
 def test_older_schema_is_accepted(room: Room) -> None:
     """An SDL the platform answered by, laid out in another way, or its hash: the app was generated
     from that, and only what that knows may be asked for."""
@@ -234,7 +249,7 @@ def test_registry_of_the_settings(room: Room, monkeypatch: pytest.MonkeyPatch) -
     is refused before anything is done, and so is writing without a registry."""
     manifest, schema = str(room.manifest(SCREEN)), str(room.write("app.graphqls", SDL))
     told = [manifest, "--platform", "ios", "--version", "7.4.0", "--build", "1", "--schema", schema]
-    with pytest.raises(ConfigError, match="no registry to publish to"):
+    with pytest.raises(ConfigError, match="no registry; set"):
         CliRunner().invoke(publish, told, catch_exceptions=False)
     monkeypatch.setenv("BFF__REGISTRY__URL", str(room.folder / "registry"))
     with pytest.raises(ConfigError, match="no key to verify the registry with"):

@@ -26,7 +26,6 @@ from tests.unit.persisted_queries.rollup_days import write
 
 FEED = "query Feed { home { feed(first: 3) { entries { reason } } } }"
 SAVED = "query Saved { home { feed(first: 1) { entries { saved } } } }"
-NOW = datetime.now(UTC)
 
 
 @pytest.fixture
@@ -39,8 +38,9 @@ def made(tmp_path: Path) -> Made:
     found.publish("2.0+1", FEED, SAVED, sdl=schema)
     asked = [("1.0+1", hash_of(FEED.encode()), 30), ("2.0+1", hash_of(SAVED.encode()), 10)]
     asked.append(("", hash_of(SAVED.encode()), 2))
-    begins = NOW - timedelta(minutes=5)
-    write(found.store, "a", 1, begins, NOW, asked=asked, devices=[1, 2, 3], closes=True)
+    now = datetime.now(UTC)
+    begins = now - timedelta(minutes=5)
+    write(found.store, "a", 1, begins, now, asked=asked, devices=[1, 2, 3], closes=True)
     return found
 
 
@@ -126,7 +126,8 @@ def test_hot_fix_has_its_name(made: Made, tmp_path: Path) -> None:
     hashed = made.reader().objects.put("documents", patched.encode())
     made.write(Remap(hash_of(SAVED.encode()), hashed))
     asked = [("2.0+1", hashed, 5)]
-    write(made.store, "b", 1, NOW - timedelta(minutes=4), NOW, asked=asked, closes=True)
+    now = datetime.now(UTC)
+    write(made.store, "b", 1, now - timedelta(minutes=4), now, asked=asked, closes=True)
     told = json.loads(run(tmp_path, ["release", "2.0+1", "--format", "json"]).output)
     assert [(one["operation"], one["requests"]) for one in told["documents"]] == [
         ("Feed", 0),
@@ -169,7 +170,9 @@ def printed(show: Callable[[], None]) -> str:
 
 def test_compaction_is_told(made: Made, tmp_path: Path) -> None:
     """Days that are over are summed up and told; a second run has nothing to do."""
-    before = NOW.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    before = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(
+        days=1
+    )
     write(made.store, "old", 1, before, before + timedelta(hours=1), closes=True)
     told = json.loads(run(tmp_path, ["compact", "--format", "json"], key=False).output)
     assert [(one["processes"], one["deleted"]) for one in told["days"]] == [(1, 1)]

@@ -41,7 +41,7 @@ RELEASES = KnownReleases(
 
 
 def caller(version: str | None, build: str | None = None) -> ClientIdentity:
-    return ClientIdentity("app", version, build, build is None)
+    return ClientIdentity("app", version, build)
 
 
 def test_build_is_found() -> None:
@@ -79,12 +79,17 @@ def test_unsupported_build_is_assumed() -> None:
 def test_unknown_release_is_fenced_as_older() -> None:
     """The fence of an unknown release is that of the newest known one before it; nobody's is
     free."""
-    assert RELEASES.fence_of(caller("7.2", "1")) is OLD
-    assert RELEASES.fence_of(caller("7.1.5")) is OLD
-    assert RELEASES.fence_of(caller("7.2", "2-rc1")) is OLD
-    assert RELEASES.fence_of(caller("7.10")) is FREE
-    assert RELEASES.fence_of(caller("6.9")) is FREE
-    assert RELEASES.fence_of(caller(None)) is FREE
+    for version, build in (("7.2", "1"), ("7.1.5", None), ("7.2", "2-rc1")):
+        assert taken_for(version, build).fence is OLD
+    assert taken_for("7.10").fence is FREE
+    assert RELEASES.taken_for(caller("6.9")) is None
+    assert RELEASES.taken_for(caller(None)) is None
+
+
+def taken_for(version: str, build: str | None = None) -> KnownRelease:
+    found = RELEASES.taken_for(caller(version, build))
+    assert found is not None
+    return found
 
 
 def test_who_has_a_document() -> None:

@@ -61,7 +61,7 @@ def standings(
 def caller(name: str | None, capabilities: set[str] | None = None) -> ClientIdentity:
     version, _, build = (name or "").partition("+")
     told = None if capabilities is None else frozenset(capabilities)
-    return ClientIdentity("app", version or None, build or None, not build, capabilities=told)
+    return ClientIdentity("app", version or None, build or None, capabilities=told)
 
 
 def test_release_is_described() -> None:

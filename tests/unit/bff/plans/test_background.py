@@ -8,17 +8,26 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 
 import pytest
+from graphql import DocumentNode, OperationDefinitionNode
 
 from bff.context import Context
 from bff.errors import ValidationFailed
+from bff.fence import fence
 from bff.plans import compiler
 from bff.plans.compiler import CompiledPlan, NotCompiled
-from bff.plans.execute import Executable, Executor
+from bff.plans.execute import Executable, Executor, Mode
 from bff.plans.fencing import Touched
 from bff.plans.store import MAX_VARIANTS, PlanStore
-from tests.unit.bff.plans.wave_world import SCHEMA, World, prepared
+from tests.unit.bff.plans.wave_world import SCHEMA, Prepared, World, prepared
 
 TEXT = "{ home { viewer { id } } }"
+
+
+class Unreadable(Prepared):
+    """The same operation, of which nobody may want the tree."""
+
+    def parsed(self) -> tuple[DocumentNode, OperationDefinitionNode]:
+        raise AssertionError("it was parsed again")
 
 
 @asynccontextmanager
@@ -110,6 +119,17 @@ async def test_a_compiler_fault_costs_the_plan(monkeypatch: pytest.MonkeyPatch) 
         executor.plans.get((operation.document_hash, None))
     found = await executor.execute(operation, {}, cast("Context", World()))
     assert (found.data, found.plan) == ({"__typename": "Query"}, "generic(compiler fault)")
+
+
+@pytest.mark.parametrize("mode", ["compiled", "generic"])
+def test_foreseen_operations_are_read_for_fences(mode: Mode) -> None:
+    """What a fence may meet is read when an operation is prepared: no request parses it for that,
+    in either mode, and without room for plans."""
+    executor = Executor(SCHEMA, hide_suggestions=False, mode=mode, max_memory=0)
+    operation = prepared(TEXT)
+    executor.foresee(operation)
+    again = Unreadable(operation.document, operation.definition, operation.document_hash)
+    assert executor.fence_key(again, fence({}, {}, ["Query.home"]))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
 from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode, build_schema, parse
@@ -46,10 +49,15 @@ class Operation:
 
     def parsed(self) -> tuple[DocumentNode, OperationDefinitionNode]:
         self.parsings += 1
-        document = parse(self.text)
+        document = known(self.text)
         definition = document.definitions[0]
         assert isinstance(definition, OperationDefinitionNode)
         return document, definition
+
+
+@cache
+def known(text: str) -> DocumentNode:
+    return parse(text)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +138,34 @@ def test_a_document_is_read_once() -> None:
     assert fencing.touched(operation, fence({"Mood": ["NEW"]}, {})) is not first
     assert fencing.touched(operation, FREE) is None
     assert operation.parsings == 1
+
+
+def screen() -> str:
+    """A text as large as a screen's: a hundred fields, ten of them at an interface."""
+    fields = " ".join(f"f{n}: id" for n in range(8))
+    parts = " ".join(f"p{n}: peer {{ {fields} }}" for n in range(10))
+    return f"{{ i {{ {parts} }} a {{ kind }} }}"
+
+
+def test_ten_thousand_documents_are_kept() -> None:
+    """What a tenth of ten thousand documents reads takes a tenth of 20 MB at most, with what each
+    meets of two fences, and none is parsed a second time."""
+    fencing, fences = Fencing(SCHEMA), (fence(KIND, {"I": ["B"]}), fence({}, {}, ["Query.mood"]))
+    operations = [Operation(screen(), f"Q{number}") for number in range(1_000)]
+    known(screen())
+    gc.collect()
+    tracemalloc.start()
+    for operation in operations:
+        fencing.read(operation)
+        for fenced in fences:
+            fencing.touched(operation, fenced)
+    gc.collect()
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    for operation in operations:
+        fencing.touched(operation, fence(KIND, {}))
+    assert {one.parsings for one in operations} == {1}
+    assert held < 2 * 1024 * 1024
 
 
 def test_fields_that_cannot_be_held_are_named() -> None:

@@ -156,9 +156,7 @@ def report(**changes: Any) -> AnswerReport:
         "bytes_out": 1234,
         "content_encoding": "br",
         "duration_s": 0.0125,
-        "client": ClientIdentity(
-            "ios-app", "7.3.0", "4120", build_assumed=False, device_id="device-hunter2"
-        ),
+        "client": ClientIdentity("ios-app", "7.3.0", "4120", device_id="device-hunter2"),
     }
     return AnswerReport(**{**values, **changes})
 

@@ -19,7 +19,7 @@ from bff.upstreams.transport import Incoming, Outgoing, Transport
 
 KEY = ECKey.generate_key("P-256", {"kid": "bff-ios"}, private=True)
 VIEWER = Viewer("account-1", "device-1", "session-1", epoch=3, scopes=("app",))
-CLIENT = ClientIdentity(name="ios-app", version="7.3.0", build="4120", build_assumed=False)
+CLIENT = ClientIdentity(name="ios-app", version="7.3.0", build="4120")
 
 Answering = Callable[[Outgoing], Incoming]
 

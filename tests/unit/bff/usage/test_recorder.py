@@ -13,8 +13,9 @@ from pydantic import SecretStr
 from bff.config import UsageConfig
 from bff.usage import recorder as recorder_module
 from bff.usage.recorder import FLUSH_FAILED, LOST, MAX_CLAIMED, MAX_DAYS, Recorder
+from persisted_queries.devices import COARSE_LIMIT
 from persisted_queries.problem import StoreGoneError
-from persisted_queries.rollups import OTHERS
+from persisted_queries.rollups import NOT_TOLD, OTHERS
 from persisted_queries.store import Store
 from persisted_queries.usage import Usage, read_usage
 
@@ -281,3 +282,28 @@ async def test_invented_sums_are_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     assert of["7.4.0+812"] == 50
     assert of["0.0.1"] + of[OTHERS] == 50
     assert of["0.0.1"] <= 10
+
+
+async def test_many_sums_hold_few_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past a limit further sums hold a coarse picture of their devices, so that a day stays small;
+    every request, its instant, and the devices of a whole release are told as ever."""
+    monkeypatch.setattr(recorder_module, "MAX_SUMS", 10)
+    bench = Bench()
+    bench.recorder.publish(["7.4.0+812"])
+    async with bench.running():
+        for document in range(30):
+            for phone in range(100):
+                used = [(f"{document:064x}", False)]
+                bench.recorder.count("7.4.0+812", f"phone-{phone}", used, 1)
+                bench.recorder.count(None, f"phone-{phone}", used, 1)
+    found = bench.view()
+    for release in ("7.4.0+812", NOT_TOLD):
+        assert found.release(release).devices == 100
+        for document in range(30):
+            one = found.document(release, f"{document:064x}")
+            assert (one.requests, one.last_seen) == (100, NOON)
+    sketches = [tally.devices for (_, document), tally in found._book.items() if document]
+    fine = [one for one in sketches if one.limit > COARSE_LIMIT]
+    assert len(fine) <= 10
+    assert {one.count() for one in fine} == {100}
+    assert all(len(one.encode()) == 8 * COARSE_LIMIT for one in sketches if one not in fine)

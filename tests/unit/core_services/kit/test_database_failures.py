@@ -31,7 +31,8 @@ def refusal(url: str, code: int = 1) -> str:
     """Migrate, which must fail in one line without a secret, and return the line."""
     result = run("migrate", url)
     assert result.returncode == code, result.stdout
-    (line,) = result.stdout.splitlines()
+    assert result.stdout.count("\n") == 1, result.stdout
+    line = result.stdout.strip()
     assert "hunter2" not in line
     assert URL in line
     return line
