@@ -62,6 +62,11 @@ class Catalogue:
         """What stands under an id in any manifest met so far."""
         return [self.operations[place] for place in self._by_id.get(document_id, ())]
 
+    def texts(self, document_id: str) -> set[str]:
+        """Hashes of the texts behind an id: a hot-fix of the id replaces them, whatever other ids
+        they have in other releases."""
+        return {one.hash for one in self.with_id(document_id)}
+
     def writes(self) -> int:
         """The set of all mutations met so far."""
         return as_set(place for place, one in enumerate(self.operations) if one.type == "mutation")

@@ -20,7 +20,7 @@ def running(registry: Registry) -> Running:
     found = {}
     for (document_id, name), patched in state.remaps.items():
         hashed = document_id.removeprefix("sha256:").lower()
-        for replaced in {one.hash for one in registry.catalogue.with_id(document_id)} or {hashed}:
+        for replaced in registry.catalogue.texts(document_id) or {hashed}:
             found[replaced, name] = patched
     return found
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from graphql import GraphQLError, GraphQLSchema, assert_valid_schema, build_schema
+from graphql import GraphQLSchema, assert_valid_schema
 
 from bff import config as settings_module
 from bff.commands.findings import counted
@@ -42,10 +42,10 @@ class Sdl(NamedTuple):
 
     def built(self) -> GraphQLSchema:
         """The schema, valid as a whole. Raises ConfigError."""
+        schema = built(self.name, self.text)
         try:
-            schema = build_schema(self.text)
             assert_valid_schema(schema)
-        except (GraphQLError, TypeError) as error:
+        except TypeError as error:
             raise ConfigError(f"{self.name} is no valid schema: {error}") from error
         return schema
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from graphql import GraphQLSchema, build_schema, parse, validate
+from graphql import GraphQLSchema, parse, validate
 
 from bff.app import load_schema
 from bff.commands.release_checks import Checks, reviewed_of
+from bff.commands.shipping import built
 from bff.commands.sources import Sources
 from bff.config import PlatformConfig, Settings
 from bff.plans.execute import graphql_schema
@@ -144,9 +145,9 @@ class HotFix:
         ]
 
     def _reasons(self, pair: tuple[str, str], patched: str, now: GraphQLSchema) -> list[str]:
-        built = build_schema(self.registry.schema(pair[0]), assume_valid=True)
+        of_build = built(f"schema {pair[0]}", self.registry.schema(pair[0]))
         original = self.registry.document(pair[1])
-        return [str(one) for one in compatible(original, patched, built, now)]
+        return [str(one) for one in compatible(original, patched, of_build, now)]
 
     def _refused(self, document_id: str, patch: Patch, now: GraphQLSchema) -> list[str]:
         """Why gateways would leave out a text that was proven, and go on with the shipped one."""

@@ -103,8 +103,7 @@ class RegisteredReleases:
     ) -> Iterator[tuple[ManifestOperation, str]]:
         for (document_id, release), patched in self.registry.state.remaps.items():
             if release is None:
-                # A gateway goes by the text behind the id: another id of that text is patched too.
-                replaced = {one.hash for one in self.registry.catalogue.with_id(document_id)}
+                replaced = self.registry.catalogue.texts(document_id)
                 for operation in operations:
                     if operation.hash in replaced:
                         yield operation, self.registry.document(patched)

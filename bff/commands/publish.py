@@ -18,7 +18,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import click
-from graphql import build_schema
 
 from bff import config as settings_module
 from bff.app import load_schema
@@ -29,6 +28,7 @@ from bff.commands.publish_output import SHOWN, Outcome, show
 from bff.commands.registries import Access, access, writer_of
 from bff.commands.release_checks import Checks, reviewed_of
 from bff.commands.schema import named_platforms, sdl
+from bff.commands.shipping import built
 from bff.commands.sources import Sources
 from bff.commands.token import access_token
 from bff.commands.weigh import Scale, gateway_client
@@ -200,7 +200,7 @@ class _Publication:
             yield Checks(
                 release=f"{asked.platform} {asked.version}",
                 settings=self.settings,
-                built=build_schema(schema.text),
+                built=built("--schema", schema.text),
                 now=graphql_schema(load_schema(self.config)),
                 reviewed=reviewed,
                 sources=Sources(folder / "operations", asked.manifest),

@@ -192,7 +192,7 @@ class RegistrySource:
                 document_id, body.name or "", body.type, body.text, hashed, body.key, body.tokens
             )
             # By the text, which others may send when nobody sends that id any more.
-            texts = {one.hash for one in self.registry.catalogue.with_id(document_id)}
+            texts = self.registry.catalogue.texts(document_id)
             found.update(((text, release), operation) for text in texts or (document_id,))
         return found
 
