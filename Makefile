@@ -15,6 +15,10 @@ $(info PYTHON=$(PYTHON) is ignored: .venv exists; `make clean` first to make it 
 endif
 endif
 
+# What `make chaos` runs: its own folder, and long forms that others have of such days.
+BAD_DAYS := tests/chaos $(wildcard $(addprefix tests/e2e/test_,$(addsuffix .py,\
+	kill_mid_write rolling_restart slow_herd foreign_bytes)))
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -30,10 +34,14 @@ test: .venv/.dev ## Every promise, in short form; starts everything it needs its
 ifeq ($(strip $(ARGS)),)
 	@echo "beside what you see: every module alone, then what gateways promise by graphql-core alone …"
 	@mkdir -p .data; \
-	( $(BIN)/python -m pytest -q $(ALONE) -m "not verify" >.data/alone.log 2>&1; alone=$$?; \
-	BFF__PLANS__MODE=generic $(BIN)/python -m pytest -q tests/e2e -m "not verify and not modeless" \
-	>.data/generic.log 2>&1; exit $$((alone | $$?)) ) & beside=$$!; \
-	$(BIN)/python -m pytest $(TOGETHER) -m "not verify"; first=$$?; \
+	( trap 'kill $$running 2>/dev/null; wait $$running; exit 130' TERM; \
+	$(BIN)/python -m pytest -q $(ALONE) -m "not verify and not chaos" >.data/alone.log 2>&1 & running=$$!; \
+	wait $$running; alone=$$?; \
+	BFF__PLANS__MODE=generic $(BIN)/python -m pytest -q tests/e2e -m "not verify and not chaos and not modeless" \
+	>.data/generic.log 2>&1 & running=$$!; \
+	wait $$running; exit $$((alone | $$?)) ) & beside=$$!; \
+	trap 'kill $$beside 2>/dev/null; wait $$beside; exit 130' INT TERM HUP; \
+	$(BIN)/python -m pytest $(TOGETHER) -m "not verify and not chaos"; first=$$?; \
 	echo "waiting for what runs beside …"; wait $$beside; second=$$?; \
 	for one in alone generic; do \
 	  echo "$$one:"; \
@@ -42,16 +50,24 @@ ifeq ($(strip $(ARGS)),)
 	done; \
 	exit $$((first | second))
 else
-	@$(BIN)/python -m pytest -m "not verify" $(ARGS)
+	@$(BIN)/python -m pytest -m "not verify and not chaos" $(ARGS)
 endif
 
 .PHONY: verify
 verify: .venv/.dev ## The long forms of the proofs; a missing outside program is a failure
 	@FACET_REQUIRE_ALL=1 $(BIN)/python -m pytest -m verify $(ARGS)
 	@echo "every e2e promise again, over the second transport …"
-	@FACET_REQUIRE_ALL=1 BFF__UPSTREAMS__TRANSPORT=httpx2 $(BIN)/python -m pytest tests/e2e -m "not verify" $(ARGS)
+	@FACET_REQUIRE_ALL=1 BFF__UPSTREAMS__TRANSPORT=httpx2 $(BIN)/python -m pytest tests/e2e -m "not verify and not chaos" $(ARGS)
 	@echo "every e2e and client promise again, every operation executed by graphql-core …"
-	@FACET_REQUIRE_ALL=1 BFF__PLANS__MODE=generic $(BIN)/python -m pytest tests/e2e tests/clients -m "not verify" $(ARGS)
+	@FACET_REQUIRE_ALL=1 BFF__PLANS__MODE=generic $(BIN)/python -m pytest tests/e2e tests/clients -m "not verify and not chaos" $(ARGS)
+
+# Part of it only (ARGS) is shown, and leaves the record as it is.
+.PHONY: chaos
+chaos: .venv/.dev ## Faults, overload, slow networks, wrong clocks: one table (about 20 minutes)
+	@FACET_COMMIT="$$(git rev-parse HEAD 2>/dev/null)" FACET_DATE="$$(git log -1 --format=%cI 2>/dev/null)" \
+	FACET_CHAOS_OUT=$(if $(strip $(ARGS)),,tests/e2e/chaos.json) \
+	$(BIN)/python -m pytest -p tests.chaos.reporting -m "chaos or verify" \
+	$(if $(findstring tests/,$(ARGS)),,$(BAD_DAYS)) $(ARGS)
 
 .PHONY: clients
 clients: node .venv/.dev ## Only the proofs with real client libraries (needs Node.js)

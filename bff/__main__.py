@@ -86,9 +86,14 @@ CRASHED = 70
 
 
 def main() -> None:
-    """Entry point. A wrong setting ends with its explanation and exit code 2."""
+    """Entry point."""
+    run(cli)
+
+
+def run(command: click.Command) -> None:
+    """Run a command. A wrong setting ends with its explanation and exit code 2."""
     try:
-        cli(prog_name="bff")
+        command(prog_name="bff")
     except ConfigError as error:
         click.echo(f"bff: {plain_lines(str(error))}", err=True)
         sys.exit(2)

@@ -13,11 +13,14 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from graphql import GraphQLSchema
+from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from strawberry import Schema
 
 from bff.access.authenticate import Authenticator
 from bff.access.keys import KeySet
+from bff.access.limits import limits_of
+from bff.access.load import Load
 from bff.access.revocations import Revocations
 from bff.client.gate import Gate
 from bff.config import PlatformConfig, Settings
@@ -25,10 +28,12 @@ from bff.documents.documents import Documents
 from bff.documents.releases import releases_of
 from bff.documents.snapshot import Snapshot
 from bff.documents.source import RegistrySource, open_source
+from bff.edge.admission import Entrance
 from bff.edge.application import Application
 from bff.edge.cross_origin import cross_origin
+from bff.edge.interfaces import Scrape
 from bff.edge.observe import Observer
-from bff.edge.routes import routes
+from bff.edge.routes import operator_routes, routes
 from bff.errors import ConfigError
 from bff.pipeline import Pipeline
 from bff.plans.counters import Counters
@@ -37,6 +42,8 @@ from bff.plans.redact import PairFiles
 from bff.plans.shadow import Shadow
 from bff.request import Arrival, ClientIdentity, Deadline
 from bff.store.memory import MemoryTier
+from bff.store.opened import open_cache
+from bff.store.records import RecordCache
 from bff.store.redis_tier import RedisTier
 from bff.store.tier import KeyValueTier
 from bff.store.two_tier import TwoTier
@@ -44,7 +51,7 @@ from bff.telemetry.metrics import Metrics
 from bff.telemetry.spans import Tracing
 from bff.upstreams.calls import Caller, CallLog, Services
 from bff.upstreams.coalesce import Coalescer
-from bff.upstreams.credentials import read_signer
+from bff.upstreams.credentials import Signer, read_signer
 from bff.upstreams.transport import Transport, make_transport
 from bff.usage.recorder import Recorder, recorder_of
 
@@ -96,14 +103,24 @@ class Gateway:
             tasks.append(asyncio.create_task(self.pipeline.executor.shadow.replay_in_background()))
         await self.usage.open()
         tasks.append(asyncio.create_task(self.usage.run()))
+        access = self.pipeline.authenticator
+        if access.limits is not None and access.limits.ledger is not None:
+            tasks.append(asyncio.create_task(access.limits.ledger.run()))
+        cache = self.pipeline.services.cache
+        if cache is not None and cache.second is not None:
+            tasks.append(asyncio.create_task(cache.second.run()))
         stop_watching = self._watch_registry()
+        access.begin()
         try:
             yield
         finally:
             stop_watching()
             await stopped(tasks)
+            await access.end()
             await self.usage.close()
             await self.apq_tier.close()
+            # Nobody waits for these any more, but they must not be torn in two.
+            await self.pipeline.services.effects.settle(self.settings.edge.shutdown_grace_s)
             await self.pipeline.services.transport.close()
             self.pipeline.services.tracing.close()
 
@@ -145,6 +162,16 @@ def _not_told() -> None:
     """Nobody wants to know."""
 
 
+@dataclass(frozen=True)
+class Assembled:
+    """One platform's applications: the public one, which starts and stops the gateway, and the
+    operators' own."""
+
+    app: Starlette
+    operator: Starlette
+    gateway: Gateway
+
+
 def build(
     settings: Settings,
     platform: str,
@@ -152,11 +179,27 @@ def build(
     transport: Transport | None = None,
     settled: Callable[[], object] = _not_told,
 ) -> Starlette:
-    """One platform's application. `transport` replaces the one the settings name (tests);
-    `settled` is called once what a process keeps for good has been made.
+    """One platform's application, operators' routes included. `transport` replaces the one the
+    settings name (tests); `settled` is called once what a process keeps for good has been made.
 
     Raises ConfigError naming the setting at fault.
     """
+    return assemble(settings, platform, transport=transport, settled=settled).app
+
+
+def assemble(
+    settings: Settings,
+    platform: str,
+    *,
+    transport: Transport | None = None,
+    settled: Callable[[], object] = _not_told,
+    operations: bool = True,
+    draining: Callable[[], bool] = lambda: False,
+    scrape: Scrape | None = None,
+) -> Assembled:
+    """The same, and what is around it: `operations` says whether the public application tells what
+    only operators should know; `draining`, whether the gateway is about to end; `scrape` replaces
+    this process's metrics with those of its group. Raises ConfigError."""
     gateway = build_gateway(settings, platform, transport=transport, settled=settled)
     services = gateway.pipeline.services
 
@@ -165,17 +208,25 @@ def build(
         async with gateway.running():
             yield
 
-    return Application(
+    async def own() -> CollectorRegistry:
+        return services.metrics.registry
+
+    app = Application(
         routes=routes(
             gateway.pipeline,
             settings,
             gateway.ready,
-            registry=services.metrics.registry,
+            scrape=scrape or own,
             telemetry=Observer(services.tracing, services.metrics, platform, gateway.usage.count),
+            draining=draining,
+            operations=operations,
+            entrance=Entrance.of(gateway.pipeline.authenticator, settings.edge),
         ),
         middleware=cross_origin(settings.edge),
         lifespan=lifespan,
     )
+    operator = Application(routes=operator_routes(gateway.ready, scrape or own, draining))
+    return Assembled(app, operator, gateway)
 
 
 def build_gateway(
@@ -191,21 +242,11 @@ def build_gateway(
         known = ", ".join(settings.platforms)
         raise ConfigError(f"platforms.{platform} is not set; known platforms: {known}")
     metrics = Metrics(platform, settings.telemetry.max_live_releases)
-    services = Services(
-        configs=settings.upstreams.services,
-        transport=transport or make_transport(settings.upstreams),
-        signer=read_signer(settings.upstreams.key_file),
-        metrics=metrics,
-        tracing=Tracing(
-            settings.telemetry,
-            f"bff-{platform}",
-            trust_callers=settings.trust_traceparent,
-        ),
-        max_calls=settings.upstreams.max_calls,
-        coalescer=Coalescer(metrics.joined) if settings.upstreams.coalesce else None,
-    )
+    services = _services(settings, platform, metrics, transport)
     keys = KeySet(settings.access, metrics)
     revocations = Revocations(settings.access, metrics)
+    if services.cache is not None:
+        revocations.told = services.cache.viewer_left
     schema = graphql_schema(load_schema(config))
     source = open_source(settings, platform, schema, metrics.event)
     apq_tier = _apq_tier(settings, platform, metrics)
@@ -228,16 +269,38 @@ def build_gateway(
     documents.listen(lambda state: metrics.live(state.unretired))
     documents.listen(lambda state: usage.publish(state.releases))
     metrics.documents.set_function(lambda: len(documents))
+    load = _load(settings, metrics)
+    services.guards.lag = lambda: load.lag_s
     pipeline = Pipeline(
         documents=documents,
         gate=Gate(settings.client, documents.lifecycle.capabilities),
-        authenticator=Authenticator(settings.access, keys, revocations, metrics),
+        authenticator=_authenticator(settings, platform, keys, revocations, metrics, load),
         revocations=revocations,
         executor=executor,
         services=services,
         development=settings.development,
     )
     return Gateway(platform, settings, pipeline, keys, apq_tier, settled, usage, source)
+
+
+def _services(
+    settings: Settings, platform: str, metrics: Metrics, transport: Transport | None
+) -> Services:
+    signer = read_signer(settings.upstreams.key_file)
+    return Services(
+        configs=settings.upstreams.services,
+        transport=transport or make_transport(settings.upstreams),
+        signer=signer,
+        metrics=metrics,
+        tracing=Tracing(
+            settings.telemetry,
+            f"bff-{platform}",
+            trust_callers=settings.trust_traceparent,
+        ),
+        max_calls=settings.upstreams.max_calls,
+        coalescer=Coalescer(metrics.joined) if settings.upstreams.coalesce else None,
+        cache=_cache(settings, platform, signer, metrics),
+    )
 
 
 def _executor(schema: GraphQLSchema, settings: Settings, metrics: Metrics) -> Executor:
@@ -248,6 +311,7 @@ def _executor(schema: GraphQLSchema, settings: Settings, metrics: Metrics) -> Ex
         max_memory=settings.plans.max_memory,
         counters=Counters(metrics.fell_back),
         require=settings.plans.require_compiled,
+        stretch=settings.screens.stretch,
     )
     plans = settings.plans
     if plans.shadow_one_in:
@@ -261,6 +325,34 @@ def _executor(schema: GraphQLSchema, settings: Settings, metrics: Metrics) -> Ex
     metrics.plans.set_function(lambda: executor.plans.compiled_operations)
     metrics.plans_bytes.set_function(lambda: executor.plans.size)
     return executor
+
+
+def _cache(settings: Settings, platform: str, signer: Signer, metrics: Metrics) -> RecordCache:
+    def secret() -> bytes:
+        return signer.derived(b"facet-cache")
+
+    tally = metrics.cache
+    cache = open_cache(settings.cache, settings.store, platform, secret, tally, metrics.event)
+    tally.size, tally.entries = lambda: cache.size, lambda: len(cache)
+    return cache
+
+
+def _load(settings: Settings, metrics: Metrics) -> Load:
+    load = Load(settings.admission, metrics.limits.shed)
+    metrics.limits.watch(load)
+    return load
+
+
+def _authenticator(
+    settings: Settings,
+    platform: str,
+    keys: KeySet,
+    revocations: Revocations,
+    metrics: Metrics,
+    load: Load,
+) -> Authenticator:
+    limits = limits_of(settings, platform, metrics)
+    return Authenticator(settings.access, keys, revocations, metrics, limits=limits, load=load)
 
 
 def load_schema(config: PlatformConfig) -> Schema:

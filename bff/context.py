@@ -6,7 +6,7 @@ One per exchange; the operations of a JSON array share it, and with it their loa
 from __future__ import annotations
 
 from asyncio import Future, shield
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 import strawberry
@@ -30,17 +30,30 @@ class UpstreamCalls(Protocol):
 U = TypeVar("U", bound=UpstreamCalls)
 
 
+Attempt = Callable[[str, str, str | None], Awaitable[None]]
+"""Counts an attempt of a kind on a subject from an address; raises where there were too many."""
+
+
+async def _unlimited(_kind: str, _subject: str, _address: str | None) -> None:
+    """Takes any number of attempts."""
+
+
 class Context:
     """`context` of every resolver."""
 
-    __slots__ = ("_caller", "_loaders", "_revoke", "arrival")
+    __slots__ = ("_attempt", "_caller", "_loaders", "_revoke", "arrival")
 
     def __init__(
-        self, arrival: Arrival, caller: Caller, revoke: Callable[[str, int], None]
+        self,
+        arrival: Arrival,
+        caller: Caller,
+        revoke: Callable[[str, int], None],
+        attempt: Attempt = _unlimited,
     ) -> None:
         self.arrival = arrival
         self._caller = caller
         self._revoke = revoke
+        self._attempt = attempt
         self._loaders: dict[type, Loader[Any, Any]] = {}
 
     @property
@@ -76,6 +89,12 @@ class Context:
         """Seconds left to this exchange's deadline."""
         return self.arrival.deadline.remaining()
 
+    @property
+    def stale_loads(self) -> Mapping[str, float]:
+        """What loaders answered from what they kept, in place of a failure: by the label of the
+        method, how old the oldest is (seconds)."""
+        return self._caller.log.stale
+
     def call_was_late(self) -> None:
         """A call left for keys that came after their wave."""
         self._caller.log.late += 1
@@ -83,6 +102,11 @@ class Context:
     def upstream(self, kind: type[U]) -> U:
         """The calls of one service, for mutations."""
         return kind(self._caller)
+
+    async def attempt(self, kind: str, subject: str) -> None:
+        """Count one attempt of a kind (sign-in) on a subject (an account's name), for what is worth
+        guessing: each alias and each member of a JSON array by itself. Raises RATE_LIMITED."""
+        await self._attempt(kind, subject, self.arrival.address)
 
     def idempotency_key(self, given: str) -> str:
         """The key of a mutation: the app's own, from the input, else from the header."""

@@ -5,6 +5,7 @@ FacetError                      has a stable `code`; nothing else is promised
 │  ├─ RequestError              refuses the whole request
 │  │  ├─ BadRequest             BAD_REQUEST
 │  │  ├─ RequestTooLarge        REQUEST_TOO_LARGE
+│  │  ├─ RequestTimeout         REQUEST_TIMEOUT
 │  │  ├─ UnsupportedMediaType   UNSUPPORTED_MEDIA_TYPE
 │  │  ├─ MethodNotAllowed       METHOD_NOT_ALLOWED
 │  │  ├─ CsrfBlocked            CSRF_BLOCKED
@@ -20,12 +21,15 @@ FacetError                      has a stable `code`; nothing else is promised
 │  │  ├─ ClientBlocked          CLIENT_BLOCKED
 │  │  ├─ ParseFailed            GRAPHQL_PARSE_FAILED
 │  │  ├─ ValidationFailed       GRAPHQL_VALIDATION_FAILED
-│  │  └─ BadVariables           BAD_USER_INPUT
+│  │  ├─ BadVariables           BAD_USER_INPUT
+│  │  ├─ RateLimited            RATE_LIMITED
+│  │  └─ Overloaded             OVERLOADED
 │  └─ FieldError                one field is null, the rest of the screen stands
 │     ├─ Unauthenticated        UNAUTHENTICATED (also refuses a request: bad token)
 │     ├─ BadUserInput           BAD_USER_INPUT (refused by a core service)
 │     ├─ NotFound, Forbidden, Conflict
 │     ├─ IdempotencyKeyReused, IdempotencyInProgress
+│     ├─ FieldRateLimited       RATE_LIMITED (too many attempts of one kind)
 │     ├─ FieldSunset            FIELD_SUNSET (a brown-out: the field ends soon)
 │     ├─ UpstreamTimeout, UpstreamUnavailable, UpstreamBadResponse, UpstreamOverloaded
 │     └─ DeadlineExceeded       DEADLINE_EXCEEDED
@@ -86,6 +90,12 @@ class BadRequest(RequestError):
 
 class RequestTooLarge(RequestError):
     code = "REQUEST_TOO_LARGE"
+
+
+class RequestTimeout(RequestError):
+    """The request was not whole in time."""
+
+    code = "REQUEST_TIMEOUT"
 
 
 class UnsupportedMediaType(RequestError):
@@ -163,6 +173,18 @@ class BadVariables(RequestError):
     code = "BAD_USER_INPUT"
 
 
+class RateLimited(RequestError):
+    """`extensions.retryAfterMs` says when the next request is taken."""
+
+    code = "RATE_LIMITED"
+
+
+class Overloaded(RequestError):
+    """The gateway sheds load; `extensions.retryAfterMs` says when to come back."""
+
+    code = "OVERLOADED"
+
+
 class FieldError(ClientError):
     """One field is null and says why; its siblings are answered."""
 
@@ -193,6 +215,12 @@ class IdempotencyKeyReused(FieldError):
 
 class IdempotencyInProgress(FieldError):
     code = "IDEMPOTENCY_IN_PROGRESS"
+
+
+class FieldRateLimited(FieldError):
+    """Too many attempts of one kind (sign-in); `extensions.retryAfterMs` where it is known."""
+
+    code = "RATE_LIMITED"
 
 
 class FieldSunset(FieldError):

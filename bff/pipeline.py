@@ -15,7 +15,7 @@ from bff.client.gate import Gate
 from bff.context import Context
 from bff.documents.documents import Documents
 from bff.documents.model import Operation
-from bff.errors import ClientError, Unauthenticated
+from bff.errors import ClientError
 from bff.plans.execute import Executor
 from bff.request import Arrival, OperationRequest
 from bff.response.envelope import Envelope, refusal
@@ -52,7 +52,9 @@ class Exchange:
         self._admission = rooms.gate.admit(rooms.documents.standing_of(arrival.client))
         self._budget = rooms.documents.budget()
         self._token = rooms.authenticator.check(arrival.authorization, self._caller)
-        self._context = Context(arrival, self._caller, rooms.revocations.moved)
+        self._context = Context(
+            arrival, self._caller, rooms.revocations.moved, rooms.authenticator.attempt
+        )
 
     @property
     def upstream_calls(self) -> int:
@@ -68,7 +70,7 @@ class Exchange:
                 if span.is_recording():
                     operation.describe(span.set_attribute)
             self._admission.check(operation.facts)
-            await self._authenticate(operation)
+            self._caller.viewer = await self._token.enter(self.arrival, operation)
             envelope = await self._execute(operation, request)
         except ClientError as error:
             envelope = refusal(self._admission.instead(error))
@@ -77,14 +79,6 @@ class Exchange:
         seconds = time.perf_counter() - started
         self.used.append(count(rooms.services.metrics, envelope, operation, client, seconds))
         return envelope
-
-    async def _authenticate(self, operation: Operation) -> None:
-        """Sets the viewer. A dead token spares what is always allowed: one must sign in again."""
-        try:
-            self._caller.viewer = await self._token.viewer()
-        except Unauthenticated:
-            if not operation.facts.spares_token:
-                raise
 
     async def _execute(self, operation: Operation, request: OperationRequest) -> Envelope:
         rooms, standing, facts = self._rooms, self._admission.standing, operation.facts
@@ -97,4 +91,4 @@ class Exchange:
         fenced = facts.public and rooms.executor.fence_key(operation, standing.anybodys)
         kept = kept_by(facts.public, bool(fenced) or rooms.documents.differs(operation))
         calls, told = self.calls if rooms.development else None, self._admission.told(facts)
-        return shape(result, self.arrival.request_id, kept, calls, told)
+        return shape(result, self.arrival.request_id, kept, calls, told, self.calls)

@@ -7,11 +7,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from enum import IntEnum
 from typing import Any, Literal
 
 import msgspec
 
 OperationType = Literal["query", "mutation", "subscription"]
+
+
+class Priority(IntEnum):
+    """Who waits for an answer: a person, nobody yet (fetched ahead), or nobody at all."""
+
+    USER = 0
+    PREFETCH = 1
+    BACKGROUND = 2
 
 
 class Deadline(msgspec.Struct, frozen=True):
@@ -57,13 +66,18 @@ class Viewer(msgspec.Struct, frozen=True):
 
 
 class Arrival(msgspec.Struct, frozen=True):
-    """What one exchange (an HTTP request, later a socket message) brings for all its operations."""
+    """What one exchange (an HTTP request, later a socket message) brings for all its operations.
+    `address` is what limits know of where it comes from, None where nobody counts that.
+    `says_priority`: the client named it; else the document may know better."""
 
     request_id: str
     client: ClientIdentity
     deadline: Deadline
     authorization: str | None = None
     idempotency_key: str | None = None
+    address: str | None = None
+    priority: Priority = Priority.USER
+    says_priority: bool = False
 
 
 class OperationRequest(msgspec.Struct, frozen=True):

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from types import FrameType
 from unittest import mock
 
 import pytest
 
 from bff.plans import compiler
 from tests.harness.stack import prepare_databases
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # said twice, it is meant
+    raise KeyboardInterrupt
+
+
+def pytest_configure() -> None:
+    """SIGTERM ends a run as Ctrl-C does, processes and databases it started included: `make test`
+    has a half in the background that no Ctrl-C reaches. Spans are written soon: tests read them."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    os.environ.setdefault("OTEL_BSP_SCHEDULE_DELAY", "200")
 
 
 @pytest.fixture(scope="session")

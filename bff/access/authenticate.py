@@ -9,17 +9,19 @@ import asyncio
 import hashlib
 import re
 import time
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from cachetools import LRUCache
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
 
 from bff.access.keys import KeySet
+from bff.access.limits import Limits
+from bff.access.load import Load
 from bff.access.revocations import MOST_LIFE_S, Revocations
 from bff.config import AccessConfig
 from bff.errors import FieldError, Unauthenticated
-from bff.request import Viewer
+from bff.request import Arrival, Priority, Viewer
 from bff.telemetry.logs import logger
 from bff.telemetry.metrics import Metrics
 from bff.upstreams.calls import Caller
@@ -44,18 +46,72 @@ class _Verified(NamedTuple):
     believed_until: float
 
 
+class Facts(Protocol):
+    """Of an operation, what its schema declares: `priority` is who waits for it."""
+
+    @property
+    def spares_token(self) -> bool: ...
+    @property
+    def priority(self) -> Priority | None: ...
+
+
+class Size(Protocol):
+    """Of an operation, what its document is known to cost."""
+
+    @property
+    def cost(self) -> int: ...
+
+
+class Asked(Protocol):
+    """An operation, as far as who may run it depends on it."""
+
+    @property
+    def facts(self) -> Facts: ...
+    @property
+    def size(self) -> Size: ...
+
+
 class Authenticator:
     """Checks tokens. Verified ones are remembered by their hash until they expire, at most
-    `access.token_cache_s`; the revocation epoch is looked at every time."""
+    `access.token_cache_s`; the revocation epoch is looked at every time. `limits` and `load` are
+    those of the process, where it has any."""
 
     def __init__(
-        self, config: AccessConfig, keys: KeySet, revocations: Revocations, metrics: Metrics
+        self,
+        config: AccessConfig,
+        keys: KeySet,
+        revocations: Revocations,
+        metrics: Metrics,
+        *,
+        limits: Limits | None = None,
+        load: Load | None = None,
     ) -> None:
+        self.limits = limits
+        self.load = load
+        if limits is not None:
+            limits.knows = self.knows
         self._config = config
         self._keys = keys
         self._revocations = revocations
         self._metrics = metrics
         self._verified: LRUCache[bytes, _Verified] = LRUCache(config.token_cache_entries)
+
+    def begin(self) -> None:
+        """Watch the load of the running loop."""
+        if self.load is not None:
+            self.load.begin()
+
+    async def end(self) -> None:
+        """Let go of what limits and load hold."""
+        if self.load is not None:
+            self.load.end()
+        if self.limits is not None and self.limits.ledger is not None:
+            await self.limits.ledger.close()
+
+    async def attempt(self, kind: str, subject: str, address: str | None) -> None:
+        """Count an attempt on what is worth guessing. Raises FieldRateLimited."""
+        if self.limits is not None:
+            await self.limits.attempt(kind, subject, address)
 
     def check(self, authorization: str | None, caller: Caller) -> TokenCheck:
         """The check of one exchange's token; nothing is looked at yet."""
@@ -79,6 +135,14 @@ class Authenticator:
         """
         found = self._believed(authorization) if authorization is not None else None
         return self._in_force(found) if found is not None else None
+
+    def knows(self, authorization: str) -> bool:
+        """Whether a header's token was found right a moment ago, and is still in force."""
+        found = self._believed(authorization)
+        try:
+            return found is not None and self._in_force(found) is not None
+        except FieldError:
+            return False
 
     def _believed(self, authorization: str) -> _Verified | None:
         found = self._verified.get(hashlib.sha256(authorization.encode()).digest())
@@ -156,6 +220,10 @@ class Authenticator:
         if type(expires) is not int or type(issued) is not int or type(begins) is not int:
             raise self._refuse("exp, iat or nbf is not a number")
         now, leeway = time.time(), self._config.leeway_s
+        if max(issued, begins) - leeway > now:
+            # Signed by the identity service, which does not sign ahead: one of two clocks is wrong.
+            self._metrics.event("clock_behind")
+            log.warning("clock_behind", ahead_s=round(max(issued, begins) - now))
         if expires + leeway < now or max(issued, begins) - leeway > now:
             raise self._refuse("expired or not yet valid")
         if expires - issued > MOST_LIFE_S:
@@ -189,6 +257,27 @@ class TokenCheck:
         if isinstance(self._outcome, FieldError):
             raise self._outcome
         return self._outcome
+
+    async def enter(self, arrival: Arrival, operation: Asked) -> Viewer | None:
+        """The viewer of one operation, which is taken from his limits. A dead token spares what is
+        always allowed: one must sign in again.
+
+        Raises as `viewer` does; Overloaded where the document turns out less urgent than there is
+        room for; RateLimited.
+        """
+        facts = operation.facts
+        load, limits = self._authenticator.load, self._authenticator.limits
+        if load is not None and not arrival.says_priority:
+            load.check(facts.priority or Priority.USER)
+        try:
+            viewer = await self.viewer()
+        except Unauthenticated:
+            if not facts.spares_token:
+                raise
+            viewer = None
+        if limits is not None:
+            limits.spend(arrival, viewer, operation.size.cost)
+        return viewer
 
     def _remembered(self) -> bool:
         """The way of nearly every exchange: nothing to wait for, so no turns to take."""

@@ -39,7 +39,13 @@ class KeySet:
 
     def __init__(self, config: AccessConfig, metrics: Metrics) -> None:
         self._method = Method(
-            config.identity_service, "keys", "GET", config.keys_path, Scope.SHARED, JwksAnswer
+            config.identity_service,
+            "keys",
+            "GET",
+            config.keys_path,
+            Scope.SHARED,
+            JwksAnswer,
+            critical=True,
         )
         self._max_age = config.keys_max_age_s
         self._metrics = metrics

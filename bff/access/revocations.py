@@ -55,6 +55,7 @@ class Revocations:
             Scope.SHARED,
             RevocationsAnswer,
             exact=True,
+            critical=True,
         )
         self._poll_s = config.revocations_poll_s
         self._max_age = config.revocations_max_age_s
@@ -63,6 +64,8 @@ class Revocations:
         self._epochs: OrderedDict[str, tuple[int, float]] = OrderedDict()
         self._since: str | None = None
         self._read_at = float("-inf")
+        # Hears of every epoch that moves: what is kept for the account is nobody's any more.
+        self.told: Callable[[str, int], None] = _untold
         metrics.revocations_age.set_function(self.age)
 
     def age(self) -> float:
@@ -77,6 +80,7 @@ class Revocations:
     def moved(self, account_id: str, epoch: int) -> None:
         """Note one epoch; an epoch never moves back."""
         if epoch > self._epoch(account_id):
+            self.told(account_id, epoch)
             self._epochs[account_id] = epoch, time.monotonic()
             self._epochs.move_to_end(account_id)
             if len(self._epochs) > MAX_EPOCHS:
@@ -130,6 +134,10 @@ class Revocations:
                 self._metrics.event("revocations_poll_failed")
                 log.exception("revocations_poll_broke")
             await asyncio.sleep(self._poll_s)
+
+
+def _untold(_account_id: str, _epoch: int) -> None:
+    """Nobody keeps anything."""
 
 
 def _wire(instant: datetime) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +14,8 @@ PROJECT = Path(__file__).parent.parent.parent
 Environment = Literal["development", "production"]
 Policy = Literal["open", "log_unknown", "registered", "ids_only"]
 Positive = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
 ORIGIN = r"^https?://[^/\s*@]+$"
 Origin = Annotated[str, Field(pattern=ORIGIN)]
 # No user, query or fragment: paths are put behind it, and what it holds is shown to operators.
@@ -26,6 +29,14 @@ URL_PATH = r"^/[^\s?#]*$"
 UrlPath = Annotated[str, Field(pattern=URL_PATH)]
 SCHEMA_OBJECT = r"^[\w.]+:\w+$"
 CAPABILITY = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+
+def _network(text: str) -> str:
+    """A network as it is written down: 10.0.0.0/8, 2001:db8::/32, or one address."""
+    return str(ip_network(text))
+
+
+Network = Annotated[str, AfterValidator(_network)]
 
 # What to write instead, for people who read no patterns.
 WORDS: Mapping[str | None, str] = {
@@ -70,7 +81,18 @@ class EdgeConfig(Room):
     cookie_credential: bool = False
     cors_origins: tuple[Origin, ...] = ()
     public_max_age_s: Annotated[int, Field(ge=0)] = 60
+    public_stale_s: Annotated[int, Field(ge=0)] = 300
     shutdown_grace_s: Positive = 10
+    head_timeout_s: Seconds = 5.0
+    body_timeout_s: Seconds = 8.0
+    idle_timeout_s: Seconds = 75.0
+    write_timeout_s: Seconds = 30.0
+    max_connections: Positive = 4_096
+    max_connections_per_address: NotNegative = 0
+    lame_duck_s: Annotated[float, Field(ge=0, le=600)] | None = None  # None: 5, in development 0
+    operator_port: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    trusted_proxies: tuple[Network, ...] = ()
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
 
 
 class DocumentsConfig(Room):
@@ -104,17 +126,70 @@ class AccessConfig(Room):
     token_cache_s: Positive = 60
 
 
+class LimitsConfig(Room):
+    """How much one caller may ask for; 0 a minute is no limit of that kind. See docs/limits.md."""
+
+    enforced: bool | None = None  # None: in production only
+    address_per_minute: NotNegative = 3_000
+    address_burst: Positive = 1_000
+    device_per_minute: NotNegative = 300
+    device_burst: Positive = 150
+    user_per_minute: NotNegative = 600
+    user_burst: Positive = 200
+    user_cost_per_minute: NotNegative = 1_200_000
+    user_cost_burst: Positive = 300_000
+    address_cost_per_minute: NotNegative = 6_000_000
+    address_cost_burst: Positive = 1_500_000
+    attempts_per_minute: NotNegative = 10
+    attempts_burst: Positive = 10
+    address_attempts_per_minute: NotNegative = 60
+    address_attempts_burst: Positive = 60
+    max_keys: Annotated[int, Field(ge=100)] = 50_000
+    settle_ms: Annotated[int, Field(ge=10, le=10_000)] = 200
+
+
+class AdmissionConfig(Room):
+    """How much one process takes on at once; 0 in `max_in_flight` takes on everything."""
+
+    max_in_flight: NotNegative = 1_000
+    min_in_flight: Positive = 32
+    lag_target_ms: Positive = 50
+    prefetch_share: Annotated[float, Field(gt=0, le=1)] = 0.6
+    background_share: Annotated[float, Field(gt=0, le=1)] = 0.3
+    max_waiting: NotNegative = 500
+    max_wait_ms: NotNegative = 250
+
+
 class ScreensConfig(Room):
-    """The time a whole answer may take, in milliseconds."""
+    """The time a whole answer may take, in milliseconds; `stretch` is of what schemas declare."""
 
     deadline_ms: Annotated[int, Field(ge=50, le=60_000)] = 1_500
+    stretch: Annotated[float, Field(gt=0, le=1_000)] = 1.0
+
+
+class GuardConfig(Room):
+    """How the calls of one service are kept in bounds; docs/upstreams.md explains each."""
+
+    max_in_flight: Positive = 200
+    max_wait_ms: Annotated[int, Field(ge=0, le=1_000)] = 50
+    effect_timeout_ms: Annotated[int, Field(ge=10, le=60_000)] = 5_000
+    retry_share: Annotated[float, Field(ge=0, le=1)] = 0.1
+    retry_backoff_ms: Annotated[int, Field(ge=0, le=1_000)] = 50
+    slow_ms: Annotated[int, Field(ge=10, le=60_000)] = 500
+    breaker_window_s: Annotated[float, Field(gt=0, le=300)] = 10.0
+    breaker_calls: Positive = 20
+    breaker_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    open_ms: Annotated[int, Field(ge=10, le=300_000)] = 5_000
+    hedge_after_ms: Annotated[int, Field(ge=1, le=60_000)] | None = None
 
 
 class ServiceConfig(Room):
-    """One core service: where it listens and how long one call may take, in milliseconds."""
+    """One core service: where it listens, how long one call may take, in milliseconds, and how its
+    calls are kept in bounds."""
 
     url: Url
     timeout_ms: Annotated[int, Field(ge=10, le=60_000)] = 1_000
+    guard: GuardConfig = GuardConfig()
 
 
 class PlansConfig(Room):
@@ -128,6 +203,10 @@ class PlansConfig(Room):
     shadow_dir: Path | None = None
 
 
+# For each service's calls that take no slot: keys and revocations, one of each at a time.
+CRITICAL_CONNECTIONS = 4
+
+
 class UpstreamsConfig(Room):
     """How core services are called; `key_file` holds this BFF's private signing key (JWK)."""
 
@@ -135,9 +214,27 @@ class UpstreamsConfig(Room):
     services: dict[str, ServiceConfig]
     key_file: Path | None = None
     max_answer_bytes: Positive = 2_097_152
-    max_connections: Positive = 100
+    idle_connection_s: Annotated[float, Field(gt=0, le=300)] = 4.0
     max_calls: Positive = 100
     coalesce: bool = True
+
+    @property
+    def pool_size(self) -> int:
+        """Room for every slot of every service: nothing waits for a connection behind a guard."""
+        slots = sum(service.guard.max_in_flight for service in self.services.values())
+        return slots + CRITICAL_CONNECTIONS * len(self.services)
+
+
+class CacheConfig(Room):
+    """What is kept of upstream answers, as far as services allow it; see docs/caching.md.
+    `max_memory` is in bytes, of one process. `secret` names and seals what is kept in Redis."""
+
+    enabled: bool = True
+    max_memory: Positive = 67_108_864
+    jitter: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+    max_refreshes: Positive = 16
+    redis: bool = True
+    secret: SecretStr | None = None
 
 
 class StoreConfig(Room):

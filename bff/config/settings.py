@@ -26,10 +26,13 @@ from bff.config.explain import explain, explain_json, without_user
 from bff.config.rooms import (
     PROJECT,
     AccessConfig,
+    AdmissionConfig,
+    CacheConfig,
     ClientConfig,
     DocumentsConfig,
     EdgeConfig,
     Environment,
+    LimitsConfig,
     PlansConfig,
     PlatformConfig,
     Policy,
@@ -41,6 +44,9 @@ from bff.config.rooms import (
     UsageConfig,
 )
 from bff.errors import ConfigError
+
+# Load balancers look every second or two, and believe the second look.
+LAME_DUCK_S = 5.0
 
 
 class Settings(BaseSettings):
@@ -59,9 +65,12 @@ class Settings(BaseSettings):
     edge: EdgeConfig = EdgeConfig()
     documents: DocumentsConfig = DocumentsConfig()
     access: AccessConfig = AccessConfig()
+    limits: LimitsConfig = LimitsConfig()
+    admission: AdmissionConfig = AdmissionConfig()
     plans: PlansConfig = PlansConfig()
     screens: ScreensConfig = ScreensConfig()
     upstreams: UpstreamsConfig
+    cache: CacheConfig = CacheConfig()
     store: StoreConfig = StoreConfig()
     registry: RegistryConfig = RegistryConfig()
     client: ClientConfig = ClientConfig()
@@ -99,6 +108,18 @@ class Settings(BaseSettings):
         """Whether callers may decide what is sampled: closed by default in production."""
         trusted = self.telemetry.trust_traceparent
         return self.development if trusted is None else trusted
+
+    @property
+    def limits_enforced(self) -> bool:
+        """Whether callers are limited: closed by default in production."""
+        enforced = self.limits.enforced
+        return not self.development if enforced is None else enforced
+
+    @property
+    def lame_duck_s(self) -> float:
+        """How long a gateway that was told to stop serves on; nobody waits in development."""
+        told = self.edge.lame_duck_s
+        return (0.0 if self.development else LAME_DUCK_S) if told is None else told
 
     @property
     def policy(self) -> Policy:

@@ -12,34 +12,51 @@ from strawberry.types.enum import StrawberryEnumDefinition
 from strawberry.types.field import StrawberryField
 
 from bff.contract.backref import strawberry_enum, strawberry_field
+from bff.request import Priority
 
 D = TypeVar("D")
 
 
+@strawberry.enum(description="Who waits for a screen; what is shed under load goes last.")
+class ScreenPriority(Enum):
+    USER = "user"
+    PREFETCH = "prefetch"
+    BACKGROUND = "background"
+
+
 @strawberry.schema_directive(
     locations=[Location.FIELD_DEFINITION],
-    description="This root field is one screen of the app; metrics and budgets carry its name.",
+    description="This root field is one screen of the app; metrics and budgets carry its name. Its "
+    "answer leaves after `deadlineMs` with what is ready, or sooner if the request allows less.",
 )
 class Screen:
-    """`@screen` on a root field."""
+    """`@screen` on a root field. `deadline_ms` counts from when the operation is executed, and
+    never makes the request's own deadline longer; `priority` is for who asks without saying one."""
+
+    deadline_ms: int | None = strawberry.UNSET
+    priority: ScreenPriority | None = strawberry.UNSET
 
 
 @strawberry.enum(description="What stands in a section's place when it is late or fails.")
 class SectionFallback(Enum):
-    STALE = "stale"
-    EMPTY = "empty"
-    OMIT = "omit"
+    STALE = strawberry.enum_value(
+        "stale", description="The last good answer, without an error; null where there is none."
+    )
+    EMPTY = strawberry.enum_value("empty", description="An empty value, without an error.")
+    OMIT = strawberry.enum_value("omit", description="Null, with a coded error.")
 
 
 @strawberry.schema_directive(
     locations=[Location.FIELD_DEFINITION],
-    description="A part of a screen that may be late or fail by itself.",
+    description="A part of a screen that may be late or fail by itself: after `budgetMs` it is "
+    "given up, and the rest waits on. Without a `critical` section the screen counts as failed.",
 )
 class Section:
-    """`@section` on a nullable field of a screen: a plan carries it."""
+    """`@section` on a nullable field of a screen. `budget_ms` counts from when the operation is
+    executed; of a mutation, from when its own root field is."""
 
-    critical: bool = False
-    budget_ms: int | None = None
+    critical: bool | None = strawberry.UNSET
+    budget_ms: int | None = strawberry.UNSET
     fallback: SectionFallback = SectionFallback.OMIT
 
 
@@ -92,6 +109,17 @@ class Fallback:
 def is_screen(field: GraphQLField) -> bool:
     """Whether a root field is declared to be a screen."""
     return Screen in directives_of(field)
+
+
+def screen_of(field: GraphQLField) -> Screen | None:
+    """The screen a root field is declared to be, if it is one."""
+    return _declared(strawberry_field(field), Screen)
+
+
+def priority_of(field: GraphQLField) -> Priority | None:
+    """How urgent a screen is, if its declaration says so."""
+    screen = screen_of(field)
+    return Priority[screen.priority.name] if screen is not None and screen.priority else None
 
 
 def section_of(field: GraphQLField) -> Section | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 from weakref import WeakKeyDictionary
@@ -24,7 +25,8 @@ from graphql import (
 
 from bff.contract.backref import strawberry_field
 from bff.contract.batch import batch_of
-from bff.contract.directives import allowance_of, is_screen, sunset_of
+from bff.contract.directives import allowance_of, is_screen, priority_of, sunset_of
+from bff.request import Priority
 
 # What is known of the fields of a schema, by type and name: an interface's field is asked of every
 # type that implements it, which is far too much for each time a document names it.
@@ -46,7 +48,8 @@ class OperationFacts:
     `public` is a proof: every field is plain data, or a batch field through a SHARED loader whose
     key cannot know who asks. Anything else, a hand-written resolver included, makes it private.
     `always_allowed`: whatever the verdict on the app build; `spares_token`: and on the token.
-    `sunsets` are the selected fields (`Type.field`) that have `@sunset`.
+    `sunsets` are the selected fields (`Type.field`) that have `@sunset`. `priority` is that of the
+    most urgent of its screens that declare one.
     """
 
     root_fields: tuple[str, ...]
@@ -55,6 +58,7 @@ class OperationFacts:
     public: bool
     spares_token: bool = False
     sunsets: frozenset[str] = frozenset()
+    priority: Priority | None = None
 
 
 def describe(schema: GraphQLSchema, document: DocumentNode) -> list[OperationFacts]:
@@ -113,6 +117,7 @@ class _Reader:
             public=found.public and operation.operation.value == "query",
             spares_token=allowed and not any(one.signed_in for one in allowances if one),
             sunsets=frozenset(found.sunsets),
+            priority=_most_urgent(roots.values()),
         )
 
     def _selected(self, selections: SelectionSetNode, parent: GraphQLNamedType) -> _Selected:
@@ -152,6 +157,11 @@ class _Reader:
             target = self._schema.get_type(fragment.type_condition.name.value)
             found = self._known[name] = self._selected(fragment.selection_set, target or parent)
         return found
+
+
+def _most_urgent(fields: Iterable[GraphQLField | None]) -> Priority | None:
+    declared = (priority_of(one) for one in fields if one is not None)
+    return min((one for one in declared if one is not None), default=None)
 
 
 def _definition(parent: GraphQLNamedType, name: str) -> GraphQLField | None:

@@ -22,11 +22,20 @@ from bff.response.shape import failure
 from bff.usage.counts import Used
 
 _NO_STORE = (b"cache-control", b"no-store")
+# A foreign page may neither frame ours nor give it another base; where its scripts are is its own.
+_UNFRAMED = (
+    b"content-security-policy",
+    b"frame-ancestors 'none'; base-uri 'none'; object-src 'none'; form-action 'none'",
+)
+# Too Many Requests, Service Unavailable: what is refused now will be taken later.
+_COME_BACK = (429, 503)
 NO_CLIENT_SETTINGS = ClientConfig()
 
 
 class Answer(msgspec.Struct):
-    """An HTTP answer and what is told of it. `body` is as sent on GET; HEAD sends none of it."""
+    """An HTTP answer and what is told of it. `body` is as sent on GET; HEAD sends none of it.
+    `quiet`: counted where it was decided, and too many of it to log each. `anybodys`: caches give
+    it to others, so it names no request."""
 
     status: int
     headers: list[Header]
@@ -38,6 +47,13 @@ class Answer(msgspec.Struct):
     client: ClientIdentity | None = None
     field_codes: dict[str, int] = {}
     used: Used = ()
+    quiet: bool = False
+    anybodys: bool = False
+
+
+def retry_after(milliseconds: int) -> Header:
+    """RFC 9110 section 10.2.3: whole seconds, never too few."""
+    return b"retry-after", b"%d" % (-(-milliseconds // 1000))
 
 
 def json_answer(status: int, value: object, *headers: Header) -> Answer:
@@ -47,7 +63,8 @@ def json_answer(status: int, value: object, *headers: Header) -> Answer:
 
 def html_answer(page: bytes) -> Answer:
     """A page for people, kept by nobody."""
-    return Answer(200, [(b"content-type", b"text/html; charset=utf-8"), _NO_STORE], page)
+    html = (b"content-type", b"text/html; charset=utf-8")
+    return Answer(200, [html, _NO_STORE, _UNFRAMED], page)
 
 
 def error_answer(status: int, code: str, message: str, *headers: Header) -> Answer:
@@ -74,7 +91,9 @@ class Framer:
         self._upgrade_status = client.upgrade_status
         self._notices = Notices(client.deprecations_url)
         self._cache = HttpCache(
-            settings.public_max_age_s, cookie_credential=settings.cookie_credential
+            settings.public_max_age_s,
+            settings.public_stale_s,
+            cookie_credential=settings.cookie_credential,
         )
 
     def one(self, envelope: Envelope, head: Head, *, allow: bytes = b"POST") -> Answer:
@@ -83,9 +102,10 @@ class Framer:
         media = negotiate(head.headers.get(b"accept"))
         body = envelope.encode()
         scope = self._cache.scope(envelope, safe=head.safe)
-        caching = self._cache.headers(scope)
+        caching = self._cache.headers(scope, envelope.holds)
         status = status_of(envelope.code, media, self._upgrade_status)
         answer = Answer(status, [CONTENT_TYPE[media], *caching], body)
+        answer.anybodys = scope == "public"
         notices = self._notices.headers((envelope.notice,)) if envelope.notice is not None else ()
         answer.headers += notices
         if envelope.errors:
@@ -94,11 +114,13 @@ class Framer:
             answer.codes = (envelope.code,)
             if answer.status == 405:
                 answer.headers.append((b"allow", allow))
+            elif answer.status in _COME_BACK:
+                answer.headers += _come_back(envelope)
         elif head.safe and scope != "no-store":
             tag = entity_tag(envelope.entity() if envelope.facts else body)
             if is_known(tag, head.headers.get(b"if-none-match")):
                 known = [*caching, *notices, (b"etag", tag)]
-                return Answer(304, known, field_codes=answer.field_codes)
+                return Answer(304, known, field_codes=answer.field_codes, anybodys=answer.anybodys)
             answer.headers.append((b"etag", tag))
         return self._packed(answer, head)
 
@@ -123,6 +145,12 @@ class Framer:
             answer.content_encoding = coding
             answer.headers.append((b"content-encoding", coding.encode()))
         return answer
+
+
+def _come_back(envelope: Envelope) -> list[Header]:
+    extensions = envelope.errors[0].get("extensions", {}) if envelope.errors else {}
+    milliseconds = extensions.get("retryAfterMs")
+    return [] if milliseconds is None else [retry_after(milliseconds)]
 
 
 def _field_codes(envelopes: Iterable[Envelope]) -> dict[str, int]:

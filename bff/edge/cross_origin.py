@@ -19,13 +19,25 @@ HEADERS = (
     "graphql-client-name",
     "graphql-client-version",
     "idempotency-key",
+    "priority",
     "traceparent",
     "x-app-build",
     "x-client-capabilities",
+    "x-deadline-ms",
     "x-device-id",
     "x-request-id",
 )
-SHOWN = ("deprecation", "etag", "link", "server-timing", "sunset", "x-request-id")
+SHOWN = (
+    "deprecation",
+    "etag",
+    "link",
+    "ratelimit",
+    "ratelimit-policy",
+    "retry-after",
+    "server-timing",
+    "sunset",
+    "x-request-id",
+)
 PREFLIGHT_MAX_AGE_S = 7200
 
 

@@ -48,10 +48,11 @@ class Endpoint(ABC):
 
     async def _send(self, head: Head, answer: Answer, send: Send) -> None:
         headers = answer.headers
-        headers.append((b"x-request-id", head.request_id.encode("ascii")))
+        if not answer.anybodys:
+            headers.append((b"x-request-id", head.request_id.encode("ascii")))
         if answer.status != 304:
             headers.append((b"content-length", b"%d" % len(answer.body)))
-        if self._timing:
+        if self._timing and not answer.anybodys:
             milliseconds = (time.perf_counter() - head.started) * 1000
             timing = f'total;dur={milliseconds:.2f}, upstream;desc="{answer.upstream_calls} calls"'
             headers.append((b"server-timing", timing.encode("ascii")))
@@ -87,6 +88,7 @@ class Endpoint(ABC):
             client=told.client,
             field_codes=told.field_codes,
             used=told.used,
+            quiet=told.quiet,
         )
         try:
             self._telemetry.on_answer(begun, report)

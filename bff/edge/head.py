@@ -12,15 +12,17 @@ from starlette.types import Scope
 
 from bff.client.identify import identify
 from bff.errors import BadRequest
-from bff.request import Arrival, Deadline
+from bff.request import Arrival, Deadline, Priority
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_DEADLINE_MS = re.compile(rb"[1-9][0-9]{0,8}")
 _IDEMPOTENCY_KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 
 
 class Head(msgspec.Struct):
     """One request before its body. Header names are lower-case; a header that was sent more than
-    once holds its values joined by `, ` (RFC 9110 §5.3). `started` is `time.perf_counter()`."""
+    once holds its values joined by `, ` (RFC 9110 §5.3). `started` is `time.perf_counter()`; `peer`
+    is the address at the other end of the connection, a proxy's where there is one."""
 
     route: str
     method: str
@@ -29,6 +31,7 @@ class Head(msgspec.Struct):
     path_params: Mapping[str, str]
     request_id: str
     started: float
+    peer: str | None = None
 
     @property
     def safe(self) -> bool:
@@ -39,6 +42,7 @@ class Head(msgspec.Struct):
 def read_head(route: str, scope: Scope) -> Head:
     """Take the head from an ASGI HTTP scope; `route` is the name reports carry. Never raises."""
     headers = _joined(scope["headers"])
+    client = scope.get("client")
     return Head(
         route=route,
         method=scope["method"],
@@ -47,6 +51,7 @@ def read_head(route: str, scope: Scope) -> Head:
         path_params=scope.get("path_params", {}),
         request_id=_request_id(headers.get(b"x-request-id")),
         started=time.perf_counter(),
+        peer=client[0] if client else None,
     )
 
 
@@ -69,21 +74,43 @@ def _request_id(sent: bytes | None) -> str:
     return f"{getrandbits(128):032x}"
 
 
-def arrival(head: Head, deadline_ms: float) -> Arrival:
-    """What the operations of this request share. The deadline starts now: call it once the body is
-    read, so that a phone's slow uplink does not eat the screens' time.
+def arrival(
+    head: Head,
+    deadline_ms: float,
+    *,
+    address: str | None = None,
+    priority: Priority | None = None,
+) -> Arrival:
+    """What the operations of this request share. The deadline starts now, and the client may have
+    set an earlier one (`x-deadline-ms`): call it once the body is read, so that a phone's slow
+    uplink does not eat the screens' time.
 
     Raises BadRequest for an idempotency key that could not be kept (a key silently dropped would
-    run a retried mutation twice).
+    run a retried mutation twice), and for a deadline that is none.
     """
-    authorization = head.headers.get(b"authorization")
+    get = head.headers.get
+    authorization, asked_ms = get(b"authorization"), get(b"x-deadline-ms")
+    if asked_ms is not None:
+        deadline_ms = min(deadline_ms, _deadline_ms(asked_ms))
     return Arrival(
         request_id=head.request_id,
         client=identify(head.headers),
         deadline=Deadline.after_ms(deadline_ms),
         authorization=None if authorization is None else authorization.decode("latin-1"),
-        idempotency_key=_idempotency_key(head.headers.get(b"idempotency-key")),
+        idempotency_key=_idempotency_key(get(b"idempotency-key")),
+        address=address,
+        priority=Priority.USER if priority is None else priority,
+        says_priority=priority is not None,
     )
+
+
+def _deadline_ms(sent: bytes) -> int:
+    if not _DEADLINE_MS.fullmatch(sent):
+        raise BadRequest(
+            "header 'x-deadline-ms' must be a whole number of milliseconds, 1 or more; "
+            "send how long the app waits, or leave it out"
+        )
+    return int(sent)
 
 
 def _idempotency_key(sent: bytes | None) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import msgspec
+from prometheus_client import CollectorRegistry
 
 from bff.edge.head import Head
 from bff.request import Arrival, ClientIdentity, OperationRequest
@@ -14,6 +15,9 @@ from bff.usage.counts import Used
 
 Ready = Callable[[], Awaitable[dict[str, str]]]
 """Readiness checks by name; the value is "ok", or in words what is wrong."""
+
+Scrape = Callable[[], Awaitable[CollectorRegistry]]
+"""All metrics of the gateway, of every process of it. Raises OSError where they cannot be had."""
 
 
 class Exchange(Protocol):
@@ -44,7 +48,7 @@ class AnswerReport(msgspec.Struct):
     failed with which code (metrics count these where they happen); `used` are the operations as
     usage counts them; `bytes_out`
     counts the body as sent, compressed or not; `duration_s` runs from the head of the request to
-    the last byte handed to the server."""
+    the last byte handed to the server; `quiet` is set for what is refused by the thousand."""
 
     route: str
     method: str
@@ -59,6 +63,7 @@ class AnswerReport(msgspec.Struct):
     client: ClientIdentity | None
     field_codes: dict[str, int] = {}
     used: Used = ()
+    quiet: bool = False
 
 
 class EdgeTelemetry(Protocol):

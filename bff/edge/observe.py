@@ -55,6 +55,8 @@ class Observer:
             if report.codes:
                 failed(span, report.codes[0])
         self._tracing.finish(begun)
+        if report.quiet:  # counted; a line each would cost more than the refusal
+            return
         log.info(
             "answered",
             request_id=report.request_id,

@@ -92,6 +92,7 @@ def _operation(
     operation_name = _string(value, "operationName")
     variables = _object(value, "variables")
     extensions = _object(value, "extensions")
+    _check_on_error(value)
     found = find_document_id(value, extensions, path_id=path_id)
     if found.document_id is None and not text:
         raise BadRequest(
@@ -107,6 +108,17 @@ def _operation(
         apq=found.apq,
         read_only=read_only,
     )
+
+
+def _check_on_error(parameters: Mapping[str, Any]) -> None:
+    """`onError` (GraphQL spec RFC "onError", sent by Apollo Kotlin): what we do is PROPAGATE. Of
+    another behaviour the client must hear, for it would read nulls where it expects none."""
+    asked = parameters.get("onError")
+    if asked is not None and asked != "PROPAGATE":
+        raise BadRequest(
+            "'onError' can only be PROPAGATE here: a field that fails is null at the nearest place "
+            "that may be null; send PROPAGATE, or leave it out"
+        )
 
 
 def _string(parameters: Mapping[str, Any], key: str) -> str | None:

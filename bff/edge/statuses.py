@@ -37,6 +37,7 @@ STATUSES: dict[str, Statuses] = {
     "BAD_REQUEST": Statuses(400, 400),
     "UNSUPPORTED_MEDIA_TYPE": Statuses(415, 415),
     "REQUEST_TOO_LARGE": Statuses(413, 413),
+    "REQUEST_TIMEOUT": Statuses(408, 408),
     "METHOD_NOT_ALLOWED": Statuses(405, 405),
     "CSRF_BLOCKED": Statuses(403, 403),
     # GraphQL

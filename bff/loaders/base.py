@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import Future
 from collections.abc import Awaitable, Hashable, Iterable, Sequence
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast, get_args, get_origin
 
 from aiodataloader import DataLoader, dispatch_queue
 from aiodataloader import Loader as Waiting
@@ -18,7 +18,10 @@ from aiodataloader import Loader as Waiting
 from bff.contract import Scope
 from bff.errors import FieldError, Unauthenticated
 from bff.loaders.asked import Asked
+from bff.loaders.cached import stale_of, through_cache
 from bff.loaders.ids import all_askable, is_askable
+from bff.loaders.keeping import Keeping, fetch_and_keep, note_declared
+from bff.store.shelf import ShelfKind, Stale
 from bff.upstreams.calls import Caller
 from bff.upstreams.coalesce import Coalescer
 from bff.upstreams.method import Method
@@ -41,13 +44,16 @@ class Loader(DataLoader[K, R | None], Generic[K, R]):
     method: ClassVar[Method[Any]]
     scope: ClassVar[Scope]
     kind: ClassVar[Kind]
+    kept_as: ClassVar[ShelfKind]
     max_batch_size = 200
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         if hasattr(cls, "method"):
             cls.scope = cls.method.scope
-            cls.kind = Kind(cls.method, cls.max_batch_size, cls)
+            cls.kind = Kind(cls.method, cls.max_batch_size, cls._for_others)
+            named = f"{cls.__module__}.{cls.__qualname__}"
+            cls.kept_as = ShelfKind(named, cls.scope is Scope.VIEWER, _record_of(cls))
 
     def __init__(self, caller: Caller) -> None:
         # What aiodataloader's constructor would make: its look at our own `batch_load_fn` takes
@@ -57,6 +63,8 @@ class Loader(DataLoader[K, R | None], Generic[K, R]):
         self._queue = []
         self.caller = caller
         self._asked: dict[K, Asked[K, R]] = {}
+        cache = caller.cache
+        self._shelf = None if cache is None else cache.shelf(self.kept_as)
 
     def get_cache_key(self, key: K) -> K:
         """aiodataloader's name for it: a key is known by itself."""
@@ -101,17 +109,29 @@ class Loader(DataLoader[K, R | None], Generic[K, R]):
         else:
             dispatch_queue(self)
 
+    def stale_of(self, keys: Sequence[K]) -> list[Stale[R] | None]:
+        """Of each key, the last good answer if its service lets it stand in place of a failure
+        still, and how old it is; no call is made. What is given is told as stale."""
+        return stale_of(self, self._shelf, keys)
+
     async def batch_load_fn(self, keys: Sequence[K]) -> list[R | None]:
         """One batch, however its keys were gathered. No call for a viewer's data leaves without a
-        viewer. Raises a FieldError of all keys; holds, against its type, those of single ones."""
+        viewer, and nothing kept is given. Raises a FieldError of all keys; holds, against its type,
+        those of single ones."""
         if self.scope is Scope.VIEWER and self.caller.viewer is None:
             raise Unauthenticated("Sign in to see this.")
         if all_askable(keys):
-            return cast("list[R | None]", await self._fetch_apart(keys))
+            return cast("list[R | None]", await self._answers(keys))
         askable = [key for key in keys if is_askable(key)]
-        answers = await self._fetch_apart(askable) if askable else ()
+        answers = await self._answers(askable) if askable else ()
         found = dict(zip(askable, answers, strict=True))
         return [cast("R | None", found.get(key)) for key in keys]
+
+    def _answers(self, keys: Sequence[K]) -> Awaitable[Sequence[R | FieldError | None]]:
+        shelf = self._shelf
+        if shelf is None or shelf.idle:
+            return self.fetch_apart(keys)
+        return through_cache(self, shelf, keys)
 
     async def fetch(self, keys: Sequence[K]) -> Sequence[R | FieldError | None]:
         """The answers of keys that `apart` tells alike."""
@@ -121,7 +141,8 @@ class Loader(DataLoader[K, R | None], Generic[K, R]):
         """Keys that differ in this cannot go in one call; in one call all others can."""
         return None
 
-    def _fetch_apart(self, keys: Sequence[K]) -> Awaitable[Sequence[R | FieldError | None]]:
+    def fetch_apart(self, keys: Sequence[K]) -> Awaitable[Sequence[R | FieldError | None]]:
+        """The service's own answers, in as many calls as `apart` makes of them."""
         if type(self).apart is Loader.apart:
             return self._fetch_together(None, keys)
         return self._fetch_groups(keys)
@@ -145,13 +166,27 @@ class Loader(DataLoader[K, R | None], Generic[K, R]):
         coalescer = self.caller.coalescer
         if self.scope is Scope.SHARED and coalescer is not None and len(keys) < self.max_batch_size:
             return self._share(coalescer, group, keys)
-        return self.fetch(keys)
+        return self._alone(keys)
 
     async def _share(
         self, coalescer: Coalescer, group: Hashable, keys: Sequence[K]
     ) -> Sequence[R | FieldError | None]:
         shared = await coalescer.share(self.kind, group, self.caller, keys)
-        return await self.fetch(keys) if shared is None else shared
+        if shared is None:
+            return await self._alone(keys)
+        if self._shelf is not None and self._shelf.idle:
+            note_declared(self._shelf, self.caller.log)
+        return shared
+
+    def _alone(self, keys: Sequence[K]) -> Awaitable[Sequence[R | FieldError | None]]:
+        shelf = self._shelf
+        return self.fetch(keys) if shelf is None else fetch_and_keep(self, shelf, keys)
+
+    @classmethod
+    def _for_others(cls, caller: Caller) -> Keeping:
+        """What a call made for several requests fetches with."""
+        made = cls(caller)
+        return Keeping(made, made._shelf)
 
     async def _ask(self, keys: Sequence[K]) -> list[R | Exception | None]:
         """Keys nobody asked for yet, in as many calls at once as they need. All are known as asked
@@ -266,6 +301,15 @@ class Loader(DataLoader[K, R | None], Generic[K, R]):
             future.set_exception(answer)
         else:
             future.set_result(answer)
+
+
+def _record_of(loader: type) -> Any:
+    """The record type a loader's class names (`Loader[key, record]`), None if it names none."""
+    for base in getattr(loader, "__orig_bases__", ()):
+        if issubclass(get_origin(base) or object, Loader):
+            record = get_args(base)[1]
+            return None if isinstance(record, TypeVar) else record
+    return None
 
 
 async def each(calls: Iterable[Awaitable[R]]) -> list[R | FieldError]:

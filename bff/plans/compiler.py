@@ -6,7 +6,7 @@ Fields are collected by graphql-core's own rules at compile time, so merging, al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import CodeType
@@ -16,7 +16,6 @@ from graphql import (
     FragmentDefinitionNode,
     GraphQLEnumType,
     GraphQLError,
-    GraphQLField,
     GraphQLLeafType,
     GraphQLList,
     GraphQLNonNull,
@@ -40,7 +39,7 @@ from graphql.execution.collect_fields import (
 from graphql.execution.values import VariableValues
 from graphql.pyutils.is_awaitable import is_awaitable
 
-from bff.contract import BatchField, Scope, is_screen, section_of
+from bff.contract import BatchField, Scope, is_screen
 from bff.plans import complete
 from bff.plans.access import Access, access
 from bff.plans.classes import decides_by_class
@@ -49,11 +48,17 @@ from bff.plans.counters import Counters
 from bff.plans.fenced import withhold
 from bff.plans.fencing import Touched
 from bff.plans.leaves import Fast, fast_leaf
-from bff.plans.model import Group, Plan, PlannedSection, Step, arrange
+from bff.plans.model import Group, Plan, Step, arrange
 from bff.plans.places import FieldPlan
 from bff.plans.run import Pending, Settle
 from bff.plans.source import FieldText, Glance, Writer
 from bff.plans.waves import WavePlan
+from bff.screens.contract import (
+    PlannedSection,
+    ScreenContract,
+    contract_of,
+    declared_of,
+)
 
 # Beyond so many names in the text an operation is not compiled: each field of each possible type
 # takes a few, however seldom it occurs.
@@ -83,7 +88,7 @@ class Subject:
 @dataclass(slots=True)
 class CompiledPlan:
     """One operation, ready to run. `roots` are the functions of its groups in order: one for a
-    query, one a field for a mutation."""
+    query, one a field for a mutation (`writes`). `contract` is what its screen promises."""
 
     plan: Plan
     roots: tuple[Callable[..., dict[str, Any]], ...]
@@ -91,6 +96,8 @@ class CompiledPlan:
     source: str
     counters: Counters
     size: int
+    contract: ScreenContract
+    writes: bool
     generic_fields: tuple[str, ...] = ()
 
 
@@ -149,7 +156,7 @@ class _Compiler:
     generic: list[str] = field(default_factory=list)
     glances: dict[tuple[Any, ...], Glance] = field(default_factory=dict)
     screens: list[str] = field(default_factory=list)
-    sections: list[PlannedSection] = field(default_factory=list)
+    sections: int = 0
     number: int = 0
 
     def compile(self, counters: Counters, label: str) -> CompiledPlan:
@@ -164,18 +171,25 @@ class _Compiler:
         waves = self._waves(groups)
         source = self._load(label)
         return CompiledPlan(
-            plan=Plan(tuple(groups), tuple(self.screens), tuple(self.sections)),
+            plan=Plan(tuple(groups), tuple(self.screens), self.contract.sections),
             roots=tuple(self.names[name] for name in roots),
             waves=waves,
             source=source,
             counters=counters,
             size=_size(source, self.number),
+            contract=self.contract,
+            writes=subject.operation.operation is OperationType.MUTATION,
             generic_fields=tuple(self.generic),
         )
 
     @cached_property
     def _fragments(self) -> dict[str, FragmentDetails]:
         return {name: FragmentDetails(node) for name, node in self.subject.fragments.items()}
+
+    @cached_property
+    def contract(self) -> ScreenContract:
+        subject = self.subject
+        return contract_of(subject.schema, subject.operation, self._fragments, subject.variables)
 
     def _roots(
         self, root: GraphQLObjectType, fields: GroupedFieldSet
@@ -221,6 +235,7 @@ class _Compiler:
         self._symbol("F")
         number = self.number
         self.names[f"F{number}"] = plan
+        at = self._declared(plan, at.into(key))
         held = subject.touched.held.get((parent.name, name)) if subject.touched else None
         if held is not None:
             return FieldText(number, key, UNREAD, Glance(ALWAYS_SLOW, ""), held=held)
@@ -229,7 +244,6 @@ class _Compiler:
         if name == "__typename":
             text.constant = repr(parent.name)
             return text
-        at = self._declared(definition, at.into(key))
         if name.startswith("__"):
             text.generic = "introspection"
             self.generic.append(f"{at.path}: introspection")
@@ -241,16 +255,17 @@ class _Compiler:
             self._batch(text, plan, found.batch, at)
         return text
 
-    def _declared(self, definition: GraphQLField, at: _At) -> _At:
+    def _declared(self, plan: FieldPlan, at: _At) -> _At:
         """Takes down what a field is declared to be."""
-        if is_screen(definition):
+        if is_screen(plan.definition):
             self.screens.append(at.path)
-        section = section_of(definition)
+        parent, name = plan.parent_type.name, plan.name
+        section = declared_of(self.subject.schema).sections.get((parent, name))
         if section is None:
             return at
-        planned = PlannedSection(at.path, section)
-        self.sections.append(planned)
-        return replace(at, section=planned)
+        self.sections += 1
+        plan.section = self.contract.section(at.path, f"{parent}.{name}", section, at.section)
+        return replace(at, section=plan.section)
 
     def _batch(self, text: FieldText, plan: FieldPlan, batch: BatchField, at: _At) -> None:
         step = Step(f"{at.path} ({plan.parent_type.name})", batch, at.feeder, at.section)
@@ -284,7 +299,7 @@ class _Compiler:
     @property
     def _bound_to_a_place(self) -> int:
         """How much was taken down that belongs to one position alone."""
-        return len(self.batches) + len(self.sections) + len(self.generic)
+        return len(self.batches) + self.sections + len(self.generic)
 
     def _new_glance(self, plan: FieldPlan, declared: GraphQLOutputType, at: _At) -> Glance:
         inner = declared.of_type if isinstance(declared, GraphQLNonNull) else declared
@@ -448,9 +463,17 @@ def _group_waves(
             feeders=feeders[offset],
             feeds=tuple(feeds.get(first + offset, ())),
             calls_left=left[first + offset],
+            budget_s=_budget(wave.steps),
         )
         for offset, wave in enumerate(group.waves)
     ]
+
+
+def _budget(steps: Iterable[Step]) -> float | None:
+    """The shortest of all sections that any of them belongs to."""
+    sections = (step.section for step in steps)
+    found = (one.shortest_s for one in sections if one is not None)
+    return min((one for one in found if one is not None), default=None)
 
 
 def _size(source: str, symbols: int) -> int:

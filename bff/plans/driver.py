@@ -2,19 +2,24 @@
 
 Every answer that is there is put in its place before anything new is started, so that all keys one
 turn brings leave together. When a place is given up only tasks made here are cancelled: others'
-futures are shared.
+futures are shared. What is given up because its time is up is `ending.py`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
-from asyncio import AbstractEventLoop, Future
+from asyncio import AbstractEventLoop, Future, TimerHandle
 from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol
 
+from bff.plans.ending import Call, Ending, is_write, stand_in
 from bff.plans.places import Place, is_under
 from bff.plans.run import Pending, Run
-from bff.plans.waves import OpenWave, Slot, close_finished, join_budget
+from bff.plans.waves import OpenWave, close_finished, join_budget
+from bff.screens.parked import park
+
+# What is cancelled is waited for so long; a resolver may refuse to end.
+LAST_WORDS_S = 0.1
 
 
 class ListLoader(Protocol):
@@ -36,25 +41,26 @@ class WaveContext(Protocol):
 
 
 class Driver:
-    """Drives one group of a run to its end."""
+    """Drives one group of a run to its end, or to that of its time."""
 
-    __slots__ = ("_flying", "_loop", "_ready", "_run", "_waker", "_waves")
+    __slots__ = ("_flying", "_limit", "_loop", "_ready", "_ringing", "_run", "_waker", "_waves")
 
     def __init__(self, run: Run, group: int) -> None:
         self._run = run
         self._waves = [wave for wave in run.waves if wave.plan.group == group]
         self._loop: AbstractEventLoop = asyncio.get_running_loop()
         # What is awaited, with who waits for it: values of resolvers, or the slots of a wave.
-        self._flying: dict[Future[Any], list[Pending] | _Call] = {}
+        self._flying: dict[Future[Any], list[Pending] | Call] = {}
         self._ready: list[Future[Any]] = []
         self._waker: Future[None] | None = None
+        self._limit: TimerHandle | None = None
+        self._ringing = False
         run.cancel_under = self._cancel_under
 
     async def finish(self) -> None:
         """Everything of this group is in the answer when this returns. Raises RootNulled."""
         try:
-            await self._lone()
-            self._launch()
+            await self._begin()
             while self._flying:
                 # Only the loop calls `_landed` and `_join_is_over`: nothing came in the meantime.
                 self._waker = self._loop.create_future()
@@ -62,6 +68,8 @@ class Driver:
                 ready, self._ready = self._ready, []
                 for future in ready:
                     self._settle(future)
+                if self._ringing:
+                    self._end_what_is_late()
                 self._launch()
         except BaseException:
             await self._abandon()
@@ -69,8 +77,21 @@ class Driver:
         finally:
             # Run and driver know each other: whatever they hold would wait for the collector.
             self._run.cancel_under = None
+            if self._limit is not None:
+                self._limit.cancel()
             for wave in self._waves:
                 wave.stop_timer()
+
+    async def _begin(self) -> None:
+        """Everything that can leave at once does; from then on time is limited, if it is."""
+        showing = self._run.showing
+        if showing is None:
+            await self._lone()
+        elif showing.is_over:  # the field of a mutation before took it all
+            self._end_what_is_late()
+        self._launch()
+        if showing is not None and self._flying:
+            self._limit = self._loop.call_later(showing.to_next(), self._ring)
 
     async def _lone(self) -> None:
         """A single awaited value needs no task, as long as no wave is open beside it."""
@@ -96,6 +117,21 @@ class Driver:
     def _landed(self, future: Future[Any]) -> None:
         self._ready.append(future)
         self._wake()
+
+    def _ring(self) -> None:
+        self._ringing = True
+        self._wake()
+
+    def _end_what_is_late(self) -> None:
+        """What came in the same moment is in its place already."""
+        showing = self._run.showing
+        self._ringing = False
+        if showing is None:
+            return
+        if showing.is_over or showing.look():
+            Ending(self._run, showing, self._waves, self._flying, self._landed).end()
+        if not showing.is_over:
+            self._limit = self._loop.call_later(showing.to_next(), self._ring)
 
     # What leaves.
 
@@ -134,7 +170,11 @@ class Driver:
 
     def _patience(self, wave: OpenWave) -> None:
         """The first key is there and feeders are not: wait for them, but not too long."""
-        left = self._run.context.remaining()
+        showing = self._run.showing
+        if showing is None:
+            left = self._run.context.remaining()
+        else:
+            left = showing.left(wave.plan.budget_s)
         budget = join_budget(left, wave.plan.calls_left)
         wave.timer = self._loop.call_later(budget, self._join_is_over, wave)
 
@@ -155,7 +195,7 @@ class Driver:
         except Exception as error:  # a loader that cannot be made costs its own fields
             load = self._loop.create_future()
             load.set_exception(error)
-        self._flying[load] = _Call(wave, keys)
+        self._flying[load] = Call(wave, keys)
         load.add_done_callback(self._landed)
 
     # What comes back.
@@ -164,7 +204,7 @@ class Driver:
         waiting = self._flying.pop(future, None)
         if waiting is None:
             return  # given up in the meantime
-        if isinstance(waiting, _Call):
+        if isinstance(waiting, Call):
             waiting.wave.in_flight -= 1
             self._fill(waiting, future)
             return
@@ -188,21 +228,21 @@ class Driver:
         except Exception as error:
             run.bubble(pending.place, error, pending)
 
-    def _fill(self, call: _Call, future: Future[Any]) -> None:
-        """Every slot gets the value of its key's record, or that key's error."""
+    def _fill(self, call: Call, future: Future[Any]) -> None:
+        """Every slot gets the value of its key's record, or that key's error, or what its section
+        has in place of that."""
         run = self._run
         try:
             answers = future.result()
         except (Exception, asyncio.CancelledError) as error:
             answers = [_shown(error)] * len(call.keys)
-        nulled = run.nulled
+        nulled, failed = run.nulled, False
         for slots, answer in zip(call.keys.values(), answers, strict=True):
-            failed = isinstance(answer, Exception)
+            if isinstance(answer, Exception):
+                failed = True
+                continue
             for container, slot, settle, place in slots:
                 if nulled and run.is_nulled(place):
-                    continue
-                if failed:
-                    run.bubble(place, answer)
                     continue
                 try:
                     value = container[slot] = settle(answer, place, run)
@@ -210,12 +250,14 @@ class Driver:
                         value.container, value.key = container, slot
                 except Exception as error:
                     run.bubble(place, error)
+        if failed:
+            stand_in(run, call.wave.plan.loader, call.failures(answers))
 
     # What is given up.
 
     def _cancel_under(self, place: Place) -> None:
         for future, waiting in list(self._flying.items()):
-            if isinstance(waiting, _Call):
+            if isinstance(waiting, Call):
                 continue  # its answer finds its places gone
             kept = [one for one in waiting if not is_under(one.place, place)]
             if len(kept) == len(waiting):
@@ -229,41 +271,34 @@ class Driver:
             del self._flying[future]
             future.remove_done_callback(self._landed)
             if all(one.awaitable is not future for one in waiting):
-                _drop(future)
+                self._drop(future, waiting)
 
     async def _abandon(self) -> None:
         """The run ends early: nothing of ours may go on alone."""
         mine = []
         for future, waiting in self._flying.items():
             future.remove_done_callback(self._landed)
-            foreign = not isinstance(waiting, _Call) and any(
+            foreign = not isinstance(waiting, Call) and any(
                 one.awaitable is future for one in waiting
             )
-            if not foreign and _drop(future):
+            if not foreign and self._drop(future, waiting):
                 mine.append(future)
         self._flying.clear()
         if mine:
-            await asyncio.gather(*mine, return_exceptions=True)
+            await asyncio.wait(mine, timeout=LAST_WORDS_S)
+            for future in mine:
+                park(future)
 
-
-class _Call:
-    """A wave's call that is under way, and the slots its answer goes to."""
-
-    __slots__ = ("keys", "wave")
-
-    def __init__(self, wave: OpenWave, keys: dict[Any, list[Slot]]) -> None:
-        self.wave = wave
-        self.keys = keys
-
-
-def _drop(future: Future[Any]) -> bool:
-    """Ends a task made here; whether that takes time. One that failed already is read, or asyncio
-    would log its error as never retrieved."""
-    if not future.done():
-        return future.cancel()
-    if not future.cancelled():
-        future.exception()
-    return False
+    def _drop(self, future: Future[Any], waiting: list[Pending] | Call) -> bool:
+        """Ends a task made here, unless it writes; whether that takes time. One that failed already
+        is read, or asyncio would log its error as never retrieved."""
+        if self._run.writes and not isinstance(waiting, Call) and is_write(waiting):
+            park(future)
+        elif not future.done():
+            return future.cancel()
+        elif not future.cancelled():
+            future.exception()
+        return False
 
 
 def _shown(error: BaseException) -> Exception:

@@ -24,7 +24,6 @@ from graphql import (
     GraphQLSchema,
     OperationDefinitionNode,
 )
-from graphql.execution import Executor as CoreExecutor
 from graphql.execution.collect_fields import FragmentDetails
 from graphql.execution.executor import (
     CollectedErrors,
@@ -45,9 +44,15 @@ from bff.plans.perform import perform
 from bff.plans.replay import RecordingContext
 from bff.plans.run import Run
 from bff.plans.shadow import Again, Shadow
+from bff.plans.shown import ShownExecutor, ShownFencedExecutor
 from bff.plans.store import DEFAULT_MAX_MEMORY, Known, PlanStore, plan_key
 from bff.plans.variables import VariableCoercer
 from bff.plans.withheld import Note, settled
+from bff.screens.check import check_screens
+from bff.screens.contract import NO_CONTRACT
+from bff.screens.contracts import Contracts
+from bff.screens.report import NO_SECTIONS, Report, report
+from bff.screens.showing import Showing, ShownErrors
 from bff.telemetry.logs import logger
 
 Mode = Literal["compiled", "generic"]
@@ -82,12 +87,13 @@ class Executable(Protocol):
 @dataclass(frozen=True, slots=True)
 class Executed:
     """Data and located errors; `plan` is `compiled`, or `generic` with the reason; `withheld` is
-    what the caller's fence changed in the data."""
+    what the caller's fence changed in the data; `sections` what became of the screen's parts."""
 
     data: dict[str, Any] | None
     errors: Sequence[GraphQLError]
     plan: str
     withheld: Withheld = NOTHING_WITHHELD
+    sections: Report = NO_SECTIONS
 
 
 @dataclass(slots=True)
@@ -101,7 +107,9 @@ class _Wanted:
 
 
 class Executor:
-    """Executes the operations of one schema. `hide_suggestions` outside development."""
+    """Executes the operations of one schema. `hide_suggestions` outside development; `stretch`
+    times as long as declared may screens and sections take. Raises ConfigError for a schema whose
+    screens promise what cannot be held."""
 
     def __init__(
         self,
@@ -111,13 +119,17 @@ class Executor:
         max_memory: int = DEFAULT_MAX_MEMORY,
         counters: Counters | None = None,
         require: Require = "warn",
+        stretch: float = 1.0,
     ) -> None:
+        check_screens(schema)
         self.schema = schema
         self.hide_suggestions = hide_suggestions
         self.mode = mode
         self.require = require
+        self.stretch = stretch
         self.plans = PlanStore(max_memory, counters)
         self._fencing = Fencing(schema)
+        self._contracts = Contracts(schema)
         self.shadow: Shadow | None = None
         self._wanted: deque[_Wanted] = deque()
         self._asked: set[tuple[Any, ...]] = set()
@@ -173,7 +185,8 @@ class Executor:
         context: Context,
         touched: Touched | None,
     ) -> Executed:
-        errors = CollectedErrors()
+        showing = Showing(plan.contract, context.remaining(), self.stretch)
+        errors = ShownErrors() if plan.contract.sections else CollectedErrors()
         shadow = self.shadow
         turn = None
         if shadow is not None:
@@ -186,10 +199,11 @@ class Executor:
             None,
             context,
             values,
-            lambda: self._core(operation, values, context, touched, notes),
+            lambda: self._core(operation, values, context, touched, showing, notes),
             errors,
             self.hide_suggestions,
         )
+        run.showing = showing
         if isinstance(run, FencedRun):
             run.notes = notes
         data = perform(plan, run)
@@ -200,15 +214,22 @@ class Executor:
         if notes:
             data, told, withheld = settled(data, told, notes)
         if turn is not None and shadow is not None:
+            if showing.is_cut:
+                turn.recording.unfit = "its time was up, or an old record was shown"
             hidden = len(told) != len(errors.errors)
             shadow.end(turn, data, told, self._again(operation, values, touched), hidden)
-        return Executed(data, told, "compiled", withheld)
+        return Executed(data, told, "compiled", withheld, _report(showing, errors, context))
 
     def _again(
         self, operation: Executable, values: VariableValues, touched: Touched | None
     ) -> Again:
         """The same by graphql-core, with another context; not counted as a fallback."""
-        return lambda context: self._core(operation, values, context, touched).execute_operation()
+
+        def again(context: Context) -> Any:
+            showing = self._showing(operation, values, context)
+            return self._core(operation, values, context, touched, showing).execute_operation()
+
+        return again
 
     async def _generic(
         self,
@@ -219,12 +240,20 @@ class Executor:
         touched: Touched | None,
     ) -> Executed:
         self.plans.counters.fell_back("operation", reason)
-        core = self._core(operation, values, context, touched)
+        showing = self._showing(operation, values, context)
+        core = self._core(operation, values, context, touched, showing)
         result: Any = core.execute_operation()
         if inspect.isawaitable(result):
             result = await result
         withheld = core.withheld if isinstance(core, FencedExecutor) else NOTHING_WITHHELD
-        return Executed(result.data, result.errors or [], f"generic({reason})", withheld)
+        sections = _report(showing, core.collected_errors, context)
+        plan = f"generic({reason})"
+        return Executed(result.data, result.errors or [], plan, withheld, sections)
+
+    def _showing(self, operation: Executable, values: VariableValues, context: Context) -> Showing:
+        key = (operation.document_hash, operation.name)
+        contract = self._contracts.of(key, operation.parsed, values)
+        return Showing(contract, context.remaining(), self.stretch)
 
     def _coerced(self, operation: Executable, variables: Mapping[str, Any]) -> VariableValues:
         return self._coercer(operation.parsed()[1]).coerce(variables)
@@ -238,17 +267,18 @@ class Executor:
         operation: Executable,
         values: VariableValues,
         context: Context,
-        touched: Touched | None = None,
+        touched: Touched | None,
+        showing: Showing,
         notes: list[Note] | None = None,
-    ) -> CoreExecutor[Any]:
+    ) -> ShownExecutor:
         """graphql-core's executor over variables that are coerced already; `notes` of a compiled
         run that it serves."""
         document, definition = operation.parsed()
         fragments = fragments_of(document)
-        kind: Any = CoreExecutor
+        kind: Any = ShownExecutor
         if touched is not None:
-            kind = partial(FencedExecutor, touched=touched, notes=notes)
-        core: CoreExecutor[Any] = kind(
+            kind = partial(ShownFencedExecutor, touched=touched, notes=notes)
+        core: ShownExecutor = kind(
             self.schema,
             fragments,
             {name: FragmentDetails(node) for name, node in fragments.items()},
@@ -260,6 +290,8 @@ class Executor:
             default_type_resolver,
             default_field_resolver,
             hide_suggestions=self.hide_suggestions,
+            showing=showing,
+            rings=notes is None,
         )
         return core
 
@@ -377,6 +409,12 @@ class Executor:
                 refusal = "too many fence classes"
         coercer = self._coercer(definition)
         return self.plans.open(key, definition, fragments, coercer, refusal=refusal)
+
+
+def _report(showing: Showing, errors: CollectedErrors, context: Context) -> Report:
+    if showing.contract is NO_CONTRACT or not isinstance(errors, ShownErrors):
+        return NO_SECTIONS
+    return report(showing, errors.lost, context.stale_loads)
 
 
 def _outcomes(known: Known, coerced: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -15,15 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from bff.contract import BatchField, Section
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PlannedSection:
-    """A field declared as a section: where it stands in the answer, and what was declared."""
-
-    path: str
-    declared: Section
+from bff.contract import BatchField
+from bff.screens.contract import PlannedSection
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -56,6 +56,8 @@ async def _finish(plan: CompiledPlan, run: Run, group: int) -> dict[str, Any] | 
     try:
         await Driver(run, group).finish()
         for later in range(group + 1, len(plan.roots)):
+            if run.showing is not None:
+                run.showing.begin_again()
             _begin(plan, run, later)
             if run.pending or any(wave.keys for wave in run.waves):
                 await Driver(run, later).finish()

@@ -21,13 +21,15 @@ from graphql import (
 from graphql.execution.collect_fields import FieldDetailsList
 from graphql.pyutils import Path
 
+from bff.screens.contract import PlannedSection
+
 Place: TypeAlias = "tuple[Place | None, str | int, FieldPlan | None]"
 
 
 @dataclass(slots=True, eq=False)
 class FieldPlan:
     """One field of one object type in one operation. `feeds` are the waves whose keys can come
-    from below this field without another call between."""
+    from below this field without another call between; `section` is what it is declared to be."""
 
     key: str
     definition: GraphQLField
@@ -35,6 +37,7 @@ class FieldPlan:
     parent_type: GraphQLObjectType
     nodes: list[FieldNode]
     feeds: tuple[int, ...] = ()
+    section: PlannedSection | None = None
 
     @property
     def name(self) -> str:
@@ -64,6 +67,16 @@ def field_place(place: Place) -> Place:
     while place[2] is None:
         place = cast("Place", place[0])
     return place
+
+
+def section_at(place: Place | None) -> PlannedSection | None:
+    """The innermost section a place belongs to."""
+    while place is not None:
+        field = place[2]
+        if field is not None and field.section is not None:
+            return field.section
+        place = place[0]
+    return None
 
 
 def path_list(place: Place | None) -> list[str | int]:

@@ -35,6 +35,7 @@ class NotRecorded(Exception):
 class _AnyLoader(Protocol):
     def load(self, key: Any) -> Future[Any]: ...
     def load_all(self, keys: Sequence[Any]) -> Awaitable[list[Any]]: ...
+    def stale_of(self, keys: Sequence[Any]) -> Sequence[Any]: ...
 
 
 @dataclass(slots=True)
@@ -71,7 +72,7 @@ class RecordingContext(Context):
     __slots__ = ("recording",)
 
     def __init__(self, context: Context, recording: Recording) -> None:
-        super().__init__(context.arrival, context._caller, context._revoke)
+        super().__init__(context.arrival, context._caller, context._revoke, context._attempt)
         self._loaders = context._loaders  # the operations of a JSON array share them
         self.recording = recording
 
@@ -116,6 +117,13 @@ class _RecordingLoader:
         for key, answer in zip(keys, answers, strict=True):
             recording.add(kind, key, answer)
         return answers
+
+    def stale_of(self, keys: Sequence[Any]) -> Sequence[Any]:
+        """A last good answer depends on when it is asked for: with one nothing can be replayed."""
+        found = self._loader.stale_of(keys)
+        if any(one is not None for one in found):
+            self._recording.unfit = "an old record was shown"
+        return found
 
     def _answered(self, key: Any, future: Future[Any]) -> None:
         if not future.cancelled():
@@ -185,6 +193,9 @@ class _ReplayLoader(DataLoader[Any, Any]):
     async def load_all(self, keys: Sequence[Any]) -> list[Any]:
         self._replay.asked.update((self._kind, key) for key in keys)
         return await self.batch_load_fn(list(keys))
+
+    def stale_of(self, keys: Sequence[Any]) -> list[None]:
+        return [None] * len(keys)
 
 
 class _NoCaller:

@@ -16,6 +16,7 @@ from graphql.error import located_error
 from graphql.execution import Executor
 from graphql.execution.executor import CollectedErrors, collect_iterator_awaitables
 from graphql.execution.values import VariableValues, get_argument_values
+from graphql.pyutils import Path
 from strawberry.types.field import StrawberryField
 
 from bff.plans.counters import Counters
@@ -27,9 +28,12 @@ from bff.plans.places import (
     field_place,
     is_under,
     path_list,
+    section_at,
     type_at,
 )
 from bff.plans.waves import OpenWave, WavePlan
+from bff.screens.empty import empty_value
+from bff.screens.showing import Showing, ShownErrors, is_unavailable
 
 Settle: TypeAlias = Callable[[Any, Place, "Run"], Any]
 
@@ -42,6 +46,8 @@ class PlannedFields(Protocol):
 
     @property
     def waves(self) -> tuple[WavePlan, ...]: ...
+    @property
+    def writes(self) -> bool: ...
 
 
 class Pending:
@@ -67,7 +73,8 @@ class RootNulled(Exception):
 
 class Run:
     """The state of one execution. `make_core` builds the graphql-core executor that serves what is
-    not compiled; most executions never need it."""
+    not compiled; most executions never need it. `showing` is the screen contract in this run; None
+    where nobody promised anything."""
 
     __slots__ = (
         "__dict__",
@@ -84,8 +91,10 @@ class Run:
         "nulled",
         "pending",
         "root",
+        "showing",
         "variables",
         "waves",
+        "writes",
     )
 
     def __init__(
@@ -100,6 +109,8 @@ class Run:
     ) -> None:
         self.counters = plan.counters
         self.waves = [OpenWave(wave) for wave in plan.waves]
+        self.writes = plan.writes
+        self.showing: Showing | None = None
         self.root = root
         self.context = context
         self.variables = variables
@@ -206,7 +217,8 @@ class Run:
         """Execute one field and all below it generically."""
         self.counters.fell_back("field", reason)
         path = cast("Any", core_path(place))
-        found = self.core.execute_field(field.parent_type, source, field.details, path, None)
+        section = section_at(place[0])
+        found = self.core.execute_field(field.parent_type, source, field.details, path, section)
         return self._maybe_later(found, place)
 
     def generic_value(
@@ -217,7 +229,7 @@ class Run:
         field = field_of(place)
         path = cast("Any", core_path(place))
         found = self.core.complete_value(
-            declared, field.details, self.info(place), path, value, None
+            declared, field.details, self.info(place), path, value, section_at(place)
         )
         return self._maybe_later(found, place)
 
@@ -232,14 +244,14 @@ class Run:
 
     # Errors.
 
-    def fail(self, field: FieldPlan, above: Place | None, error: Exception) -> None:
-        """An error of a field while its object, at the place above, is built: null, or raised if it
-        must not be."""
+    def fail(self, field: FieldPlan, above: Place | None, error: Exception) -> Any:
+        """An error of a field while its object, at the place above, is built: null, or what its
+        section has instead; raised if it must not be null."""
         place: Place = (above, field.key, field)
         located = located_error(error, list(field.nodes), path_list(place))
         if field.non_null:
             raise located
-        self._null(place, located)
+        return self._null(place, located)
 
     def fail_item(self, place: Place, non_null: bool, error: Exception) -> None:
         """The same of an item while its list is built."""
@@ -248,12 +260,29 @@ class Run:
             raise located
         self._null(place, located)
 
-    def _null(self, place: Place, located: GraphQLError) -> None:
-        self.errors.add(located, core_path(place))
+    def _null(self, place: Place, located: GraphQLError) -> Any:
+        instead = self._told(place, located)
         if not field_of(place).is_leaf:
             self.nulled.add(place)
         if self.pending:
             self._give_up(place)
+        return instead
+
+    def _told(self, place: Place, located: GraphQLError) -> Any:
+        """Takes the error of a place down; what stands there from now on: null, but for a section
+        that has an empty value."""
+        field, errors, path = place[2], self.errors, core_path(place)
+        if field is None or field.section is None or not field.section.is_empty:
+            errors.add(located, path)
+            return None
+        if not isinstance(errors, ShownErrors) or not is_unavailable(located.original_error):
+            errors.add(located, path)
+            return None
+        errors.hide(located, cast("Path", path))
+        return empty_value(
+            field.type,
+            lambda found: self.core.collect_subfields(found, field.details).grouped_field_set,
+        )
 
     def _give_up(self, place: Place) -> None:
         """Nobody waits any more for what is pending below a place."""
@@ -278,9 +307,8 @@ class Run:
         return False
 
     def bubble(self, place: Place, error: Exception, origin: Pending | None = None) -> None:
-        """An error of a value that came later: null at the nearest place that may be null.
-
-        Raises RootNulled when there is none.
+        """An error of a value that came later: null at the nearest place that may be null, or what
+        its section has instead. Raises RootNulled when there is none.
         """
         located = located_error(error, list(field_of(place).nodes), path_list(place))
         at: Place | None = place
@@ -290,23 +318,23 @@ class Run:
             at = at[0]
         if at is None:
             raise RootNulled(located)
-        self.errors.add(located, core_path(at))
+        instead = self._told(at, located)
         self.nulled.add(at)
-        self._put_null(at)
+        self._put(at, instead)
         if self.pending:
             self._give_up(at)
         if self.cancel_under is not None and (origin is None or at is not origin.place):
             self.cancel_under(at)
 
-    def _put_null(self, place: Place) -> None:
+    def _put(self, place: Place, instead: Any) -> None:
         keys = path_list(place)
         container = self.data
         for key in keys[:-1]:
-            if container is None:
-                return
+            if not container:
+                return  # null or empty: an error took it before
             container = container[key]
-        if container is not None:
-            container[keys[-1]] = None
+        if container:
+            container[keys[-1]] = instead
 
 
 class LazyInfo(strawberry.Info[Any, Any]):

@@ -21,7 +21,8 @@ JOIN_SHARE = 0.25
 @dataclass(frozen=True, slots=True)
 class WavePlan:
     """One planned call. `feeders` and `feeds` are indexes of waves of the same group; `calls_left`
-    is how many calls stand one after another from here, this one included."""
+    is how many calls stand one after another from here, this one included; `budget_s` is the
+    shortest budget of the sections it belongs to."""
 
     index: int
     group: int
@@ -31,6 +32,7 @@ class WavePlan:
     feeders: tuple[int, ...]
     feeds: tuple[int, ...]
     calls_left: int
+    budget_s: float | None = None
 
 
 def join_budget(remaining: float, calls_left: int) -> float:

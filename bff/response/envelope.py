@@ -9,17 +9,28 @@ import msgspec
 import orjson
 
 from bff.errors import ClientError, InternalError, RequestError
+from bff.screens.report import NO_SECTIONS, Report
 from bff.standing import Notice
 
-CacheScope = Literal["no-store", "private", "public", "public-by-release"]
+CacheScope = Literal["no-store", "private", "public"]
+
+
+class Holds(msgspec.Struct, frozen=True):
+    """For how many seconds an answer may be taken as it is, how much longer while it is asked for
+    anew, and how much longer in place of a failure."""
+
+    max_age: int
+    while_revalidate: int = 0
+    if_error: int = 0
 
 
 class Envelope(msgspec.Struct):
     """One answer. `code` is set when the whole request was refused: the edge chooses the status by
     it. `executed` tells that `data` belongs in the body even when it is null (GraphQL spec,
     Response Format: no `data` entry when execution never began). `facts` are extensions for a
-    developer's eye, such as the calls made: no part of what an entity tag stands for. `notice` says
-    that what the answer rests on ends."""
+    developer's eye, such as the calls made, and what time alone changes: no part of what an entity
+    tag stands for. `notice` says that what the answer rests on ends; `holds`, how long its services
+    said that it stays what it is; `sections`, what became of the parts of its screen."""
 
     data: dict[str, Any] | None = None
     errors: list[dict[str, Any]] | None = None
@@ -28,14 +39,19 @@ class Envelope(msgspec.Struct):
     executed: bool = False
     code: str | None = None
     cache: CacheScope = "no-store"
+    holds: Holds | None = None
     notice: Notice | None = None
+    sections: Report = NO_SECTIONS
 
     @property
     def outcome(self) -> str:
-        """For metrics: ok, partial (some fields failed), refused (whole request), failed (ours)."""
+        """For metrics: ok, partial (some fields failed, or some sections are not whole),
+        failed_screen (a critical section is not there), refused (whole request), failed (ours)."""
         if self.code is not None:
             return "failed" if self.code == InternalError.code else "refused"
-        return "partial" if self.errors else "ok"
+        if self.sections.is_failed:
+            return "failed_screen"
+        return "partial" if self.errors or self.sections.told else "ok"
 
     def body(self) -> dict[str, Any]:
         """The JSON object of this answer, keys in the order clients expect to read them."""

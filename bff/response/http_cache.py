@@ -7,18 +7,11 @@ import re
 
 import xxhash
 
-from bff.response.envelope import CacheScope, Envelope
+from bff.response.envelope import CacheScope, Envelope, Holds
 
 Header = tuple[bytes, bytes]
 
 _ENTITY_TAG = re.compile(rb'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
-
-
-# The headers that say which release calls, and what it can do.
-_BY_RELEASE = (
-    b"Accept, Accept-Encoding, apollographql-client-version, graphql-client-version, x-app-build, "
-    b"x-client-capabilities"
-)
 
 
 class HttpCache:
@@ -26,34 +19,50 @@ class HttpCache:
 
     `no-store`: every refusal, and what the pipeline says. `private, no-cache`: a viewer's answer
     may be kept by the app alone and is revalidated by its tag before every use. `public`: the same
-    for every viewer, GET only and without field errors, so that no CDN keeps a failure.
-    `public-by-release`: the same, but for what some release is not sent.
+    for every viewer and every release, GET only and without field errors, so that no CDN keeps a
+    failure; for `public_max_age_s` at most, and no longer than services said. Longer, while it is
+    asked for anew or nobody can be asked, only where they allow it, and for `public_stale_s`.
     """
 
-    def __init__(self, public_max_age_s: int, *, cookie_credential: bool) -> None:
+    def __init__(
+        self, public_max_age_s: int, public_stale_s: int = 0, *, cookie_credential: bool
+    ) -> None:
+        self._max_age = public_max_age_s
+        self._stale = public_stale_s
         viewer = b"Accept, Accept-Encoding, Authorization"
         if cookie_credential:
             viewer += b", Cookie"
-        public = b"public, max-age=%d" % public_max_age_s
-        self._headers: dict[CacheScope, tuple[Header, Header]] = {
-            "no-store": ((b"cache-control", b"no-store"), (b"vary", viewer)),
-            "private": ((b"cache-control", b"private, no-cache"), (b"vary", viewer)),
-            "public": ((b"cache-control", public), (b"vary", b"Accept, Accept-Encoding")),
-            "public-by-release": ((b"cache-control", public), (b"vary", _BY_RELEASE)),
-        }
+        self._nobodys = (b"cache-control", b"no-store"), (b"vary", viewer)
+        self._viewers = (b"cache-control", b"private, no-cache"), (b"vary", viewer)
 
     def scope(self, envelope: Envelope, *, safe: bool) -> CacheScope:
         """Who may keep this answer; `safe` tells a GET or HEAD."""
         if envelope.code is not None:
             return "no-store"
-        cache = envelope.cache
-        if cache in ("public", "public-by-release") and (envelope.errors or not safe):
+        if envelope.cache == "public" and (
+            envelope.errors or not safe or not self._public_age(envelope.holds)
+        ):
             return "private"
-        return cache
+        return envelope.cache
 
-    def headers(self, scope: CacheScope) -> tuple[Header, Header]:
-        """`Cache-Control` and `Vary`."""
-        return self._headers[scope]
+    def headers(self, scope: CacheScope, holds: Holds | None = None) -> tuple[Header, Header]:
+        """`Cache-Control` (RFC 9111, RFC 5861) and `Vary`."""
+        if scope == "no-store":
+            return self._nobodys
+        if scope == "private":
+            return self._viewers
+        parts = [b"public, max-age=%d" % self._public_age(holds)]
+        if holds is not None:
+            for name, seconds in (
+                (b"stale-while-revalidate", holds.while_revalidate),
+                (b"stale-if-error", holds.if_error),
+            ):
+                if allowed := min(seconds, self._stale):
+                    parts.append(b"%s=%d" % (name, allowed))
+        return (b"cache-control", b", ".join(parts)), (b"vary", b"Accept, Accept-Encoding")
+
+    def _public_age(self, holds: Holds | None) -> int:
+        return self._max_age if holds is None else min(self._max_age, holds.max_age)
 
 
 def entity_tag(body: bytes) -> bytes:

@@ -11,13 +11,16 @@ from bff.errors import InternalError
 from bff.fence import NOTHING_WITHHELD, Withheld
 from bff.request import ClientIdentity
 from bff.response.envelope import CacheScope, Envelope
+from bff.response.freshness import holds_of, told_to_app
 from bff.response.masking import MASKED, field_entries
+from bff.screens.report import Report
 from bff.standing import NOTHING_TOLD, Told
 from bff.telemetry.logs import logger
-from bff.telemetry.metrics import Metrics
+from bff.telemetry.metrics import NO_SCREEN, Metrics
 from bff.upstreams.calls import CallLog
 
 FENCE = "fence"
+SECTIONS = "sections"
 
 log = logger(__name__)
 
@@ -33,14 +36,15 @@ class Result(Protocol):
     def plan(self) -> str: ...
     @property
     def withheld(self) -> Withheld: ...
+    @property
+    def sections(self) -> Report: ...
 
 
 def kept_by(public: bool, by_release: bool) -> CacheScope:
     """Who may keep an answer without errors. `public` is the proof that no viewer is in it;
-    `by_release` that some release is sent another one."""
-    if not public:
-        return "private"
-    return "public-by-release" if by_release else "public"
+    `by_release` that some release is sent another one: a CDN would have to know releases as we do,
+    with every capability an app may tell, to give each its own."""
+    return "public" if public and not by_release else "private"
 
 
 def shape(
@@ -49,23 +53,35 @@ def shape(
     kept: CacheScope,
     calls: CallLog | None,
     told: Told = NOTHING_TOLD,
+    asked: CallLog | None = None,
 ) -> Envelope:
     """The envelope of an executed operation. `kept`: by whom it may be, if it has no errors; one
-    with errors is private, so that a passing failure is not cached for everybody. `calls`
-    (development only) are shown to the developer; `told` is what the app is told beside."""
+    with errors, or without some section, is private, so that a passing failure is not cached for
+    everybody; without a critical section nobody keeps it. `calls`
+    (development only) are shown to the developer; `told` is what the app is told beside; what was
+    `asked` of the services says how long the answer holds."""
     errors = field_entries(result.errors, request_id)
-    cache: CacheScope = "private" if errors else kept
-    extensions = told.extensions
+    sections, extensions = result.sections, told.extensions
+    cache: CacheScope = "private" if errors or sections.told else kept
+    if sections.told:
+        extensions = {**extensions, SECTIONS: sections.told}
+        if sections.is_failed:
+            cache = "no-store"
     if result.withheld != NOTHING_WITHHELD:
         extensions = {**extensions, FENCE: result.withheld._asdict()}
+    facts = _development(calls, result.plan) if calls is not None else {}
+    if asked is not None and cache == "private":  # of a public one, the header says it to everybody
+        facts |= told_to_app(asked, whole=not errors and not sections.told)
     return Envelope(
         data=result.data,
         errors=errors or None,
         extensions=extensions,
         notice=told.notice,
-        facts=_development(calls, result.plan) if calls is not None else {},
+        facts=facts,
         executed=True,
         cache=cache,
+        sections=sections,
+        holds=holds_of(asked) if asked is not None and cache == "public" else None,
     )
 
 
@@ -74,6 +90,7 @@ def _development(calls: CallLog, plan: str) -> dict[str, Any]:
         "calls": calls.total,
         "late": calls.late,
         "joins": calls.joins,
+        "cached": calls.cached,
         "byService": dict(calls.by_service),
     }
     return {"upstream": upstream, "plan": plan}
@@ -104,6 +121,8 @@ def count(
     refusals are the edge's to count, which makes some of them itself."""
     screen, document = (asked.screen, asked.counted_as) if asked else (None, "")
     metrics.answered(screen, client.release, envelope.outcome, seconds)
+    if envelope.sections.counted:
+        metrics.screens.answered(screen or NO_SCREEN, envelope.sections.counted)
     if envelope.code is None:
         for error in envelope.errors or ():
             metrics.field_error(error["extensions"]["code"])

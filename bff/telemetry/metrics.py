@@ -13,6 +13,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from bff.telemetry.cache_metrics import CacheMetrics
+from bff.telemetry.guard_metrics import GuardMetrics
+from bff.telemetry.limit_metrics import LimitMetrics
+from bff.telemetry.process_metrics import GroupMetrics, TransportMetrics
+from bff.telemetry.screen_metrics import ScreenMetrics
+
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 5.0)
 NO_SCREEN = "none"
 
@@ -67,6 +73,12 @@ class Metrics:
             "Values not sent because the calling build cannot decode them",
             "change",
         )
+        self.cache = CacheMetrics(self.registry)
+        self.transport = TransportMetrics(self.registry)
+        GroupMetrics(self.registry)  # named here, counted by supervisors
+        self.guards = GuardMetrics(self.registry)
+        self.limits = LimitMetrics(self.registry)
+        self.screens = ScreenMetrics(self.registry, platform)
         self._make_upstream()
         self._make_plans()
 
@@ -115,7 +127,8 @@ class Metrics:
         )
 
     def answered(self, screen: str | None, release: str | None, outcome: str, s: float) -> None:
-        """One operation answered in `s` seconds; outcome is ok, partial, refused or failed."""
+        """One operation answered in `s` seconds; outcome is ok, partial, failed_screen, refused or
+        failed."""
         screen = screen or NO_SCREEN
         self._uncounted[screen, self._release(release), outcome] += 1
         timed = self._timed.get(screen)

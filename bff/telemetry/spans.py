@@ -19,7 +19,11 @@ from opentelemetry import trace
 from opentelemetry.propagate import extract, inject
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
+from opentelemetry.sdk.trace.export import (
+    BatchSpanProcessor,
+    SpanExporter,
+    SpanExportResult,
+)
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import (
@@ -56,8 +60,11 @@ class Attribute:
     SCOPE = "facet.upstream.scope"
     STATUS = "http.response.status_code"
     BYTES = "http.response.body.size"
+    RESENDS = "http.request.resend_count"
 
 
+# A stop waits for two batches at most, and must not take half a minute where the collector hangs.
+OTLP_WITHIN_S = 3
 # A name of a client's choosing may be as long as its document.
 MOST_ATTRIBUTE = 256
 
@@ -261,19 +268,23 @@ def failed(span: Span, code: str) -> None:
     span.set_status(Status(StatusCode.ERROR, code))
 
 
-class FileSpanExporter(ConsoleSpanExporter):
-    """Spans as JSON, one a line, appended to a file. Raises ConfigError for one it cannot open."""
+class FileSpanExporter(SpanExporter):
+    """Spans as JSON, one a line, appended to a file that several processes may write: a batch is
+    one write. Raises ConfigError for a file it cannot open."""
 
     def __init__(self, path: Path) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("a", encoding="utf-8")
+            self._file = path.open("ab", buffering=0)
         except OSError as error:
             raise ConfigError(
                 f"telemetry.traces_file {path} cannot be written ({error.strerror}); "
                 "name a file in a folder that can be, or unset it"
             ) from error
-        super().__init__(out=self._file, formatter=_one_line)
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self._file.write("".join(map(_one_line, spans)).encode())
+        return SpanExportResult.SUCCESS
 
     def shutdown(self) -> None:
         self._file.close()
@@ -282,7 +293,7 @@ class FileSpanExporter(ConsoleSpanExporter):
 def _otlp_exporter(config: TelemetryConfig) -> Any:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-    return OTLPSpanExporter(endpoint=config.otlp_endpoint)
+    return OTLPSpanExporter(endpoint=config.otlp_endpoint, timeout=OTLP_WITHIN_S)
 
 
 def _one_line(span: ReadableSpan) -> str:

@@ -1,16 +1,17 @@
 """One upstream call from method to record: credentials, deadline, span, errors by their codes.
 
-`Services` lives as long as the process, `Caller` as long as a request. Retry and breaker are not
-here; which requests share a call is decided in `coalesce.py`.
+`Services` lives as long as the process, `Caller` as long as a request. Second tries are made in
+`attempts.py`, services watched in `guard/`; who shares a call is decided in `coalesce.py`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
 from urllib.parse import quote, quote_plus
 
 import msgspec
@@ -28,28 +29,34 @@ from bff.errors import (
     UpstreamUnavailable,
 )
 from bff.request import Arrival, ClientIdentity, Deadline, Viewer
+from bff.store.freshness import read_tags
+from bff.store.records import RecordCache, viewer_tag
 from bff.telemetry.logs import logger
 from bff.telemetry.metrics import Metrics
 from bff.telemetry.spans import Attribute, Lineage, Tracing
+from bff.upstreams.attempts import DEADLINE, IDEMPOTENCY_KEY, Ask, Sender
 from bff.upstreams.call_log import CallLog
 from bff.upstreams.coalesce import Coalescer
 from bff.upstreams.credentials import Signer
-from bff.upstreams.method import Method, salvage
-from bff.upstreams.refusals import bad_response, refused, undelivered
-from bff.upstreams.transport import Incoming, Outgoing, Transport, TransportError
+from bff.upstreams.guard import Effects, Guards
+from bff.upstreams.hearing import HEARD
+from bff.upstreams.method import Method
+from bff.upstreams.reading import JSON
+from bff.upstreams.refusals import Failure, deadline_passed, too_late
+from bff.upstreams.transport import Incoming, Outgoing, Transport
 
 A = TypeVar("A", bound=msgspec.Struct)
 log = logger(__name__)
 
 LEAST_USEFUL_S = 0.005
 CANCELLED = "CANCELLED"  # in metrics only: the operation was given up while the call ran
-JSON = "application/json"
 
 
 @dataclass(frozen=True)
 class Services:
     """All that calls share in this process. Without a `coalescer` every request's calls are its
-    own."""
+    own. Before the transport is closed, wait for the writes under way:
+    `await effects.settle(seconds)`."""
 
     configs: Mapping[str, ServiceConfig]
     transport: Transport
@@ -58,12 +65,31 @@ class Services:
     tracing: Tracing
     max_calls: int = 100
     coalescer: Coalescer | None = None
+    cache: RecordCache | None = None
+    guards: Guards = field(init=False)
+    effects: Effects = field(init=False)
+    sender: Sender = field(init=False)
+
+    def __post_init__(self) -> None:
+        guards = self.metrics.guards
+        object.__setattr__(self, "guards", Guards(self.configs, guards))
+        object.__setattr__(self, "effects", Effects(guards))
+        object.__setattr__(self, "sender", Sender(self.transport, self.metrics))
 
 
 class Caller:
     """Makes the calls of one request: in its deadline, for its viewer, under its id."""
 
-    __slots__ = ("_arrival", "_askers", "_lineage", "_services", "coalescer", "log", "viewer")
+    __slots__ = (
+        "_arrival",
+        "_askers",
+        "_lineage",
+        "_services",
+        "cache",
+        "coalescer",
+        "log",
+        "viewer",
+    )
 
     def __init__(self, services: Services, arrival: Arrival, call_log: CallLog) -> None:
         self._services = services
@@ -72,6 +98,7 @@ class Caller:
         self._lineage: Lineage | None = None
         self._askers: tuple[str, ...] = ()
         self.coalescer = services.coalescer
+        self.cache = services.cache
         self.log = call_log
         self.viewer: Viewer | None = None
 
@@ -83,14 +110,21 @@ class Caller:
         """The span a call made now would stand under."""
         return self._services.tracing.here()
 
-    def for_all(self, askers: Sequence[tuple[Caller, Span]]) -> Caller:
+    @property
+    def client(self) -> ClientIdentity:
+        """Which app build asks; services are told its release beside the viewer."""
+        return self._arrival.client
+
+    def for_all(
+        self, askers: Sequence[tuple[Caller, Span]], until: Deadline | None = None
+    ) -> Caller:
         """A caller of nobody's for what these requests ask together, each with its span: no
-        viewer, no client, until the longest of their deadlines.
+        viewer, no client, until the longest of their deadlines, or `until` if nobody waits.
 
         Its request id is its own: an id may be of an app's choosing, and a service's log must not
         book one request's keys under another's. Ours names all of theirs when a call fails.
         """
-        deadline = max((caller.deadline for caller, _ in askers), key=lambda one: one.at)
+        deadline = until or max((caller.deadline for caller, _ in askers), key=lambda one: one.at)
         arrival = Arrival(uuid.uuid4().hex, ClientIdentity(), deadline)
         made = Caller(self._services, arrival, CallLog())
         made._lineage = Lineage.of([span for _, span in askers])
@@ -123,41 +157,76 @@ class Caller:
         UPSTREAM_UNAVAILABLE, UPSTREAM_OVERLOADED, UPSTREAM_BAD_RESPONSE, or what the service
         refused with.
         """
-        config = self._services.configs.get(method.service)
-        if config is None:
+        guard = self._services.guards.get(method.service)
+        if guard is None:
             raise UpstreamUnavailable(
                 f"The {method.service} service is not set up here.",
                 detail=f"upstreams.services.{method.service} is not set",
             )
         left = self.admit(method.service)
-        url = config.url + _target(method.path, path, query)
-        headers = self._headers(method, left, idempotency_key)
+        patience = min(guard.timeout_s, left)
+        url = guard.config.url + _target(method.path, path, query)
+        headers = self._headers(method, patience, idempotency_key)
         content = None
         if body is not None:
             headers["content-type"] = JSON
             content = orjson.dumps(body)
-        timeout = min(config.timeout_ms / 1000, left)
+        timeout = guard.effect_timeout_s if method.effect else patience
         outgoing = Outgoing(method.verb, url, headers, content, timeout)
-        return await self._observed(method, outgoing, keys, timeout == left)
+        deadline = self._arrival.deadline
+        by_deadline = patience == left and not method.effect
+        ask = Ask(method, outgoing, guard, deadline, by_deadline, self._heard)
+        # What is taken here the attempt gives back: nothing may fail in between.
+        if method.critical:
+            guard.bulkhead.force()
+        elif not guard.breaker.closed or not guard.bulkhead.take():
+            ask = await self._held_up(ask)
+        if method.effect:
+            return cast("A", await self._effect(ask, keys, patience))
+        return cast("A", await self._observed(ask, keys))
 
-    async def _observed(
-        self, method: Method[A], outgoing: Outgoing, keys: int, by_deadline: bool
-    ) -> A:
+    async def _held_up(self, ask: Ask) -> Ask:
+        """Where the breaker is not closed, or no slot is free: what may be sent all the same."""
+        guard = ask.guard
+        probe = not guard.breaker.closed and guard.knock()
+        if not guard.bulkhead.take():
+            probe = await guard.wait(probe, self._arrival.deadline.remaining())
+            ask = ask.retimed()
+        return ask.as_probe() if probe else ask
+
+    async def _effect(self, ask: Ask, keys: int, patience: float) -> Any:
+        """A write, to its end in a task of its own: neither a client that leaves nor a deadline
+        that passes stops it once it was sent (DESIGN D10: its key finds the outcome)."""
+        effects, service = self._services.effects, ask.method.service
+        task = effects.start(self._observed(ask, keys))
+        try:
+            await asyncio.wait((task,), timeout=patience)
+        finally:
+            if not task.done():
+                effects.leave(task, service, ask.method.name, self._arrival.request_id)
+        if task.done():
+            return task.result()
+        if patience < ask.guard.timeout_s:
+            raise deadline_passed(service, "the write goes on")
+        raise too_late(service, "the write goes on")
+
+    async def _observed(self, ask: Ask, keys: int) -> Any:
         """Counts one call and draws its span, whatever it ends with."""
+        method, services = ask.method, self._services
         self.log.add(method.service)
-        services = self._services
+        ask.guard.calls += 1
         started = time.perf_counter()
         outcome = CANCELLED
         try:
-            with services.tracing.call(method.label, outgoing.headers, self._lineage) as span:
-                recorded = span.is_recording()
-                if recorded:
-                    _describe(span, method, keys)
-                incoming = await self._send(method, outgoing, by_deadline)
-                if recorded:
-                    span.set_attribute(Attribute.STATUS, incoming.status)
-                    span.set_attribute(Attribute.BYTES, len(incoming.body))
-                answer = self._read(method, incoming)
+            with services.tracing.call(method.label, ask.outgoing.headers, self._lineage) as span:
+                recorded = span if span.is_recording() else None
+                if recorded is not None:
+                    _describe(recorded, method, keys)
+                answer = await services.sender.first(ask, recorded)
+                if isinstance(answer, Failure):
+                    answer = await services.sender.second(ask, recorded, answer)
+                    if isinstance(answer, Failure):
+                        raise answer.error
             outcome = "ok"
             return answer
         except FieldError as error:
@@ -170,6 +239,18 @@ class Caller:
         finally:
             seconds = time.perf_counter() - started
             services.metrics.called(method.service, method.name, outcome, seconds)
+
+    def _heard(self, method: Method[Any], incoming: Incoming) -> None:
+        """A good answer: what it says of its freshness, and of what a write has made old."""
+        if not method.effect:
+            heard = HEARD.get()
+            if heard is not None:
+                heard.append(incoming if incoming.cache_control is not None else None)
+        elif self.cache is not None:
+            tags = list(read_tags(incoming.invalidates))
+            if self.viewer is not None:
+                tags.append(viewer_tag(self.viewer.account_id))
+            self.cache.outdated(tags)
 
     def _report(self, method: Method[Any], error: FieldError) -> None:
         askers = {"askers": self._askers} if self._askers else {}
@@ -184,51 +265,20 @@ class Caller:
         )
 
     def _headers(
-        self, method: Method[Any], left: float, idempotency_key: str | None
+        self, method: Method[Any], patience: float, idempotency_key: str | None
     ) -> dict[str, str]:
         signer = self._services.signer
         headers = {
             "authorization": signer.credential(method.service),
             "x-request-id": self._arrival.request_id,
-            "x-deadline-ms": str(int(left * 1000)),
+            DEADLINE: str(int(patience * 1000)),
             "accept": JSON,
         }
         if method.scope is Scope.VIEWER and self.viewer is not None:
             headers["x-viewer"] = signer.assertion(self.viewer, self._arrival.client)
         if idempotency_key is not None:
-            headers["idempotency-key"] = idempotency_key
+            headers[IDEMPOTENCY_KEY] = idempotency_key
         return headers
-
-    async def _send(self, method: Method[Any], outgoing: Outgoing, by_deadline: bool) -> Incoming:
-        """Failure policy: never a second try here; the field is null and says why."""
-        try:
-            return await self._services.transport.send(outgoing)
-        except TransportError as error:
-            raise undelivered(method.service, error, by_deadline=by_deadline) from error
-
-    def _read(self, method: Method[A], incoming: Incoming) -> A:
-        if not 200 <= incoming.status < 300:
-            raise refused(method, incoming)
-        kind = incoming.content_type
-        if kind != JSON and kind.partition(";")[0].strip().lower() != JSON:
-            raise bad_response(method, f"content type {kind!r}")
-        try:
-            return method.decoder.decode(incoming.body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            if method.exact:
-                raise bad_response(method, str(error)) from error
-            return self._salvage(method, incoming)
-
-    def _salvage(self, method: Method[A], incoming: Incoming) -> A:
-        try:
-            answer, dropped = salvage(method, bytes(incoming.body))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise bad_response(method, str(error)) from error
-        self._services.metrics.dropped(method.service, method.name, dropped)
-        log.warning(
-            "upstream_values_dropped", upstream=method.service, method=method.name, count=dropped
-        )
-        return answer
 
 
 def _target(path: str, parts: Mapping[str, str] | None, query: Mapping[str, object] | None) -> str:

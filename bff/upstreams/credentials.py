@@ -6,6 +6,7 @@ signed with this BFF's own key, and reused while they have a third of their life
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -38,6 +39,11 @@ class Signer:
         self._assertions: TTLCache[tuple[Viewer, str | None], str] = TTLCache(
             10_000, ASSERTION_LIFE_S * 2 / 3
         )
+
+    def derived(self, purpose: bytes) -> bytes:
+        """A secret of all processes that have this key, for one purpose (16 bytes at most)."""
+        private = str(self._key.as_dict(private=True)["d"]).encode()
+        return hashlib.blake2b(private, person=purpose).digest()
 
     def credential(self, service: str) -> str:
         """This BFF's own credential for one service (the value of `authorization`)."""

@@ -21,7 +21,8 @@ Verb = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 class Method(Generic[A]):
     """One operation of a core service. `path` may hold `{name}` parts. `effect` marks a mutation:
     it carries an idempotency key and is never cancelled by us once sent. `exact`: list members
-    that cannot be read are not left out but make the whole answer a bad one."""
+    that cannot be read are not left out but make the whole answer a bad one. `critical`: what
+    tokens are judged by; it waits for no slot and passes an open breaker."""
 
     service: str
     name: str
@@ -31,6 +32,7 @@ class Method(Generic[A]):
     answer: type[A]
     effect: bool = False
     exact: bool = False
+    critical: bool = False
     decoder: msgspec.json.Decoder[A] = field(init=False, repr=False, compare=False)
     label: str = field(init=False, repr=False, compare=False)
 

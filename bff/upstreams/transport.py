@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
+from collections.abc import Callable
 from datetime import timedelta
 from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -36,11 +38,20 @@ class Outgoing(msgspec.Struct, frozen=True):
 
 
 class Incoming(msgspec.Struct, frozen=True):
-    """One answer as bytes, the body as whatever holds them: decoders read it without a copy."""
+    """One answer as bytes, the body as whatever holds them: decoders read it without a copy.
+
+    What it says of its freshness as it stands in the header (RFC 9111 section 5.2, RFC 9110
+    section 10.2.3): `cache_tags` and `invalidates` are comma-separated tags, the latter of answers
+    to writes.
+    """
 
     status: int
     content_type: str
     body: bytes | Bytes
+    cache_control: str | None = None
+    cache_tags: str | None = None
+    invalidates: str | None = None
+    retry_after: str | None = None
 
 
 class TransportError(Exception):
@@ -53,7 +64,11 @@ class TransportTimeout(TransportError):
 
 
 class TransportFailure(TransportError):
-    """No connection, it broke, or the call could not be written as HTTP."""
+    """No connection, it broke, or what came is no HTTP."""
+
+
+class CallUnsendable(TransportFailure):
+    """The call cannot be written as HTTP: nothing was sent, and no service is to blame."""
 
 
 class AnswerTooLarge(TransportError):
@@ -73,7 +88,7 @@ class Transport(Protocol):
 class PyreqwestTransport:
     """The default: reqwest's pool behind its Python binding."""
 
-    def __init__(self, max_connections: int, max_answer_bytes: int) -> None:
+    def __init__(self, max_connections: int, max_answer_bytes: int, idle_s: float = 4.0) -> None:
         self._cap = max_answer_bytes
         self._client = (
             ClientBuilder()
@@ -86,7 +101,7 @@ class PyreqwestTransport:
             .deflate(False)
             .max_connections(max_connections)
             .pool_max_idle_per_host(max_connections)
-            .pool_idle_timeout(timedelta(seconds=15))
+            .pool_idle_timeout(timedelta(seconds=idle_s))
             .build()
         )
 
@@ -102,19 +117,23 @@ class PyreqwestTransport:
         return found
 
     async def _send(self, call: Outgoing) -> Incoming:
+        answered = False
         try:
             request = self._client.request(call.verb, _parsed(call.url)).headers(call.headers)
             if call.body is not None:
                 request = request.body_bytes(call.body)
             async with request.timeout(_duration(call.timeout)).build_streamed() as response:
+                answered = True
                 body = await self._read(response)
-                return Incoming(response.status, response.get_header("content-type") or "", body)
+                return _incoming(call.verb, response.status, response.get_header, body)
         except RequestTimeoutError as error:
             raise TransportTimeout(_causes(error)) from error
+        except ValueError as error:  # the binding's BuilderError, too
+            if answered:
+                raise TransportFailure("a header of the answer is no text") from error
+            raise CallUnsendable("a header or the URL cannot be sent") from error
         except PyreqwestError as error:
             raise TransportFailure(_causes(error)) from error
-        except ValueError as error:
-            raise TransportFailure("a header or the URL cannot be sent") from error
 
     async def _read(self, response: Response) -> bytes | Bytes:
         declared = response.get_header("content-length")
@@ -122,7 +141,7 @@ class PyreqwestTransport:
         framed = response.get_header("transfer-encoding")
         if declared is not None and declared.isdecimal() and framed is None:
             if int(declared) > self._cap:
-                raise AnswerTooLarge(f"content-length {declared}, cap {self._cap}")
+                raise AnswerTooLarge(f"content-length {declared[:20]}, cap {self._cap}")
             return await response.bytes()
         chunks: list[bytes] = []
         size = 0
@@ -135,6 +154,19 @@ class PyreqwestTransport:
 
     async def close(self) -> None:
         await self._client.close()
+
+
+def _incoming(
+    verb: str, status: int, header: Callable[[str], str | None], body: bytes | Bytes
+) -> Incoming:
+    """An answer with those of its headers that can mean something: each look-up costs."""
+    kind = header("content-type") or ""
+    if status >= 300:
+        return Incoming(status, kind, body, retry_after=header("retry-after"))
+    control = header("cache-control")
+    tags = header("cache-tag") if control is not None else None
+    invalidates = header("cache-invalidate") if verb != "GET" else None
+    return Incoming(status, kind, body, control, tags, invalidates)
 
 
 # Most calls repeat: the same few addresses, and the service's own time limit.
@@ -161,20 +193,30 @@ def _obey_cancel(task: asyncio.Task[Any] | None, cancels: int) -> None:
         raise asyncio.CancelledError
 
 
+# The event loop reads a socket dry before anybody can tell it to stop: with the kernel's own sizes
+# an endless answer brings 7 MB at once, however low the cap.
+_SOCKET_OPTIONS = [
+    (socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536),
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+]
+
+
 class Httpx2Transport:
     """The portable second: httpx's maintained continuation, pure Python."""
 
-    def __init__(self, max_connections: int, max_answer_bytes: int) -> None:
+    def __init__(self, max_connections: int, max_answer_bytes: int, idle_s: float = 4.0) -> None:
         self._cap = max_answer_bytes
         limits = httpx2.Limits(
             max_connections=max_connections,
             max_keepalive_connections=max_connections,
-            keepalive_expiry=15,
+            keepalive_expiry=idle_s,
         )
         # The client would keep a service's cookies and send them on, one viewer's for the next.
         no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
         self._client = httpx2.AsyncClient(
-            limits=limits,
+            transport=httpx2.AsyncHTTPTransport(
+                trust_env=False, limits=limits, socket_options=_SOCKET_OPTIONS
+            ),
             follow_redirects=False,
             trust_env=False,
             timeout=None,
@@ -198,20 +240,27 @@ class Httpx2Transport:
             raise TransportTimeout(str(error) or "no whole answer in time") from error
         except (ValueError, httpx2.InvalidURL, httpx2.LocalProtocolError) as error:
             # Said without the error's own words: they quote the header.
-            raise TransportFailure("a header or the URL cannot be sent") from error
+            raise CallUnsendable("a header or the URL cannot be sent") from error
         except (httpx2.HTTPError, RuntimeError) as error:  # RuntimeError: the client is closed
             raise TransportFailure(f"{type(error).__name__}: {error}") from error
-        return Incoming(response.status_code, response.headers.get("content-type", ""), body)
+        return _incoming(call.verb, response.status_code, response.headers.get, body)
 
     async def _read(self, response: httpx2.Response) -> bytes:
+        declared = response.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared[:20]) > self._cap:
+            raise AnswerTooLarge(f"content-length {declared[:20]}, cap {self._cap}")
         chunks: list[bytes] = []
         size = 0
-        async for chunk in response.aiter_raw():
-            size += len(chunk)
-            if size > self._cap:
-                raise AnswerTooLarge(f"more than {self._cap} bytes")
-            chunks.append(chunk)
-        return b"".join(chunks)
+        try:
+            async for chunk in response.aiter_raw():
+                size += len(chunk)
+                if size > self._cap:
+                    raise AnswerTooLarge(f"more than {self._cap} bytes")
+                chunks.append(chunk)
+            return b"".join(chunks)
+        finally:
+            # The traceback of an error keeps this frame, until garbage is collected.
+            chunks.clear()
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -220,7 +269,7 @@ class Httpx2Transport:
 def make_transport(config: UpstreamsConfig) -> Transport:
     """The transport the settings name."""
     kind = PyreqwestTransport if config.transport == "pyreqwest" else Httpx2Transport
-    return kind(config.max_connections, config.max_answer_bytes)
+    return kind(config.pool_size, config.max_answer_bytes, config.idle_connection_s)
 
 
 def _causes(error: PyreqwestError) -> str:

@@ -11,10 +11,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from core_services.accounts import records, store
-from core_services.accounts.passwords import password_matches
+from core_services.accounts.attempts import Attempts
 from core_services.accounts.tokens import TokenMint
 from core_services.kit.callers import CurrentViewer
-from core_services.kit.errors import Conflict, InvalidCredentials, NotFound, problems
+from core_services.kit.clock import database_time
+from core_services.kit.errors import (
+    Conflict,
+    InvalidCredentials,
+    NotFound,
+    RateLimited,
+    problems,
+)
+from core_services.kit.freshness import EVERYTHING_OF, Freshness, invalidates, outdated
 from core_services.kit.health import CurrentDatabase
 from core_services.kit.idempotency import ANONYMOUS, IdempotencyKey, KeyedCall, Outcome, once
 from core_services.kit.records import TimeParameter, reply
@@ -26,6 +34,10 @@ REVOCATIONS_SINCE = timedelta(minutes=20)
 # A sign-out still committing while the last answer was made carries an earlier time than its
 # `as_of`.
 REVOCATIONS_OVERLAP = timedelta(seconds=5)
+# What a viewer can change is asked for every time, and stands in only while the service is away.
+CARDS = Freshness(("account",), False, 60, 300, 86_400)
+PROFILE = Freshness(("profile",), private=True, stale_if_error_s=3_600)
+TOKEN_KEYS = Freshness((), False, 300, 0, 86_400)
 
 router = APIRouter()
 
@@ -43,25 +55,32 @@ async def _mint_of(request: Request) -> TokenMint:
     return mint
 
 
+async def _attempts_of(request: Request) -> Attempts:
+    attempts: Attempts = request.app.state.attempts
+    return attempts
+
+
 CurrentMint = Annotated[TokenMint, Depends(_mint_of)]
+CurrentAttempts = Annotated[Attempts, Depends(_attempts_of)]
 
 
 @router.post(
     "/v1/sign-in",
     operation_id="sign_in",
     response_model=records.SignedIn,
-    responses=problems(InvalidCredentials),
+    responses=problems(InvalidCredentials, RateLimited),
+    openapi_extra=invalidates("profile"),
 )
 async def sign_in(
-    body: records.SignIn, key: IdempotencyKey, database: CurrentDatabase, mint: CurrentMint
+    body: records.SignIn,
+    key: IdempotencyKey,
+    database: CurrentDatabase,
+    mint: CurrentMint,
+    attempts: CurrentAttempts,
 ) -> Response:
     """Open a session; a repeat with its key gets the same session and a fresh token."""
-    async with database.reader() as connection:
-        known = await store.find_credentials(connection, body.handle)
     # First the password, then the key: without it nobody learns what a key stands for.
-    if not await password_matches(body.password, known.password_hash if known else None):
-        raise InvalidCredentials
-    assert known is not None  # noqa: S101 - password_matches is False without an account
+    known = await attempts.evaluate(database, body.handle, body.password)
     account_id, device = known.account_id, body.device.model_dump()
 
     async def effect(connection: AsyncConnection) -> Outcome:
@@ -80,10 +99,11 @@ async def sign_in(
 
     given = {"handle": body.handle, "device": device}
     outcome = await once(database, KeyedCall(ANONYMOUS, "sign_in", key, given), effect)
-    stored = dict(outcome.body)
+    stored = outcome.body
     token = mint.mint(account_id, stored["session_id"], stored.pop("device_id"), known.epoch)
     fresh = {"access_token": token.text, "expires_at": to_wire(token.expires_at)}
-    return reply(stored | fresh, outcome.status, outcome.headers())
+    headers = outcome.headers() | outdated(account_id, "profile")  # its devices
+    return reply(stored | fresh, outcome.status, headers)
 
 
 @router.post(
@@ -91,6 +111,7 @@ async def sign_in(
     operation_id="sign_out",
     response_model=records.SignedOut,
     responses=problems(NotFound),
+    openapi_extra=invalidates(EVERYTHING_OF),
 )
 async def sign_out(
     viewer: CurrentViewer, key: IdempotencyKey, database: CurrentDatabase
@@ -114,7 +135,7 @@ async def sign_out(
 
     call = KeyedCall(viewer.account_id, "sign_out", key, {})
     outcome = await once(database, call, effect)
-    return reply(outcome.body, outcome.status, outcome.headers())
+    return outcome.reply(outdated(viewer.account_id, EVERYTHING_OF))
 
 
 @router.get("/v1/revocations", operation_id="list_revocations", response_model=records.Revocations)
@@ -122,19 +143,25 @@ async def list_revocations(
     database: CurrentDatabase, since: Annotated[TimeParameter | None, Query()] = None
 ) -> Response:
     """List the accounts whose epoch moved at or after `since` (default: in the last 20 minutes)."""
-    as_of = now()  # read before the query: what moves meanwhile is in the next answer
-    start = (as_of - REVOCATIONS_SINCE) if since is None else since
     async with database.reader() as connection:
+        # Read before the query: what moves meanwhile is in the next answer.
+        as_of = await database_time(connection)
+        start = (as_of - REVOCATIONS_SINCE) if since is None else since
         found = await store.find_revocations(connection, start - REVOCATIONS_OVERLAP)
     return reply({"revocations": found, "as_of": to_wire(as_of)})
 
 
-@router.post("/v1/cards/batch", operation_id="list_cards", response_model=records.Cards)
+@router.post(
+    "/v1/cards/batch",
+    operation_id="list_cards",
+    response_model=records.Cards,
+    openapi_extra=CARDS.declared(),
+)
 async def list_cards(body: records.CardsBatch, database: CurrentDatabase) -> Response:
     """List the public cards of the accounts that exist, in request order, each once."""
     async with database.reader() as connection:
         cards = await store.find_cards(connection, body.distinct())
-    return reply({"cards": cards})
+    return reply({"cards": cards}, headers=CARDS.headers(card["id"] for card in cards))
 
 
 @router.get(
@@ -142,11 +169,13 @@ async def list_cards(body: records.CardsBatch, database: CurrentDatabase) -> Res
     operation_id="get_profile",
     response_model=records.Profile,
     responses=problems(NotFound),
+    openapi_extra=PROFILE.declared(),
 )
 async def get_profile(viewer: CurrentViewer, database: CurrentDatabase) -> Response:
     """Read the viewer's own profile with addresses and devices."""
     async with database.snapshot() as connection:
-        return reply(_found(await store.find_profile(connection, viewer.account_id)))
+        profile = _found(await store.find_profile(connection, viewer.account_id))
+    return reply(profile, headers=PROFILE.of_viewer(viewer.account_id))
 
 
 @router.patch(
@@ -154,6 +183,7 @@ async def get_profile(viewer: CurrentViewer, database: CurrentDatabase) -> Respo
     operation_id="change_profile",
     response_model=records.ProfileSaved,
     responses=problems(NotFound, Conflict),
+    openapi_extra=invalidates("profile", "account"),
 )
 async def change_profile(
     body: records.ProfileChange,
@@ -180,7 +210,9 @@ async def change_profile(
 
     call = KeyedCall(viewer.account_id, "change_profile", key, given)
     outcome = await once(database, call, effect)
-    return reply(outcome.body, outcome.status, outcome.headers())
+    # Of what everybody sees of an account, only the name can be changed here.
+    old = ("profile", "account") if "display_name" in changes else ("profile",)
+    return outcome.reply(outdated(viewer.account_id, *old))
 
 
 @router.post(
@@ -189,6 +221,7 @@ async def change_profile(
     status_code=201,
     response_model=records.AddressAdded,
     responses=problems(NotFound, TooManyAddresses),
+    openapi_extra=invalidates("profile"),
 )
 async def add_address(
     body: records.NewAddress,
@@ -211,15 +244,18 @@ async def add_address(
 
     call = KeyedCall(viewer.account_id, "add_address", key, given)
     outcome = await once(database, call, effect)
-    return reply(outcome.body, outcome.status, outcome.headers())
+    return outcome.reply(outdated(viewer.account_id, "profile"))
 
 
 @router.get(
-    "/.well-known/jwks.json", operation_id="list_token_keys", response_model=records.JsonWebKeys
+    "/.well-known/jwks.json",
+    operation_id="list_token_keys",
+    response_model=records.JsonWebKeys,
+    openapi_extra=TOKEN_KEYS.declared(),
 )
 async def list_token_keys(mint: CurrentMint) -> Response:
     """List the public keys that verify access tokens."""
-    return reply(mint.public_keys())
+    return reply(mint.public_keys(), headers=TOKEN_KEYS.headers())
 
 
 def _found(profile: dict[str, Any] | None) -> dict[str, Any]:

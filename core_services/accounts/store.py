@@ -11,8 +11,9 @@ from sqlalchemy import ColumnElement, Row, bindparam, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core_services.accounts.tables import accounts, addresses, devices, sessions
+from core_services.kit.clock import utc_now
 from core_services.kit.database import among
-from core_services.kit.times import now, to_wire
+from core_services.kit.times import now, to_wire, whole_milliseconds
 
 MOST_DEVICES_SHOWN = 50
 
@@ -50,8 +51,8 @@ _REVISION = select(_account.revision).where(_mine)
 _MOVE_EPOCH = (
     update(accounts)
     .where(_mine)
-    .values(revocation_epoch=_account.revocation_epoch + 1, epoch_moved_at=bindparam("moved_at"))
-    .returning(_account.revocation_epoch)
+    .values(revocation_epoch=_account.revocation_epoch + 1, epoch_moved_at=utc_now())
+    .returning(_account.revocation_epoch, _account.epoch_moved_at)
 )
 _COUNT_ADDRESSES = (
     select(func.count())
@@ -156,10 +157,8 @@ async def change_profile(
 
 async def move_epoch(connection: AsyncConnection, account_id: str) -> tuple[int, datetime] | None:
     """Raise the revocation epoch by one; return it with its time, None without such an account."""
-    moved_at = now()
-    moved = {"account_id": account_id, "moved_at": moved_at}
-    epoch = (await connection.execute(_MOVE_EPOCH, moved)).scalar_one_or_none()
-    return None if epoch is None else (int(epoch), moved_at)
+    moved = (await connection.execute(_MOVE_EPOCH, {"account_id": account_id})).one_or_none()
+    return None if moved is None else (int(moved[0]), whole_milliseconds(moved[1]))
 
 
 async def count_addresses(connection: AsyncConnection, account_id: str) -> int:

@@ -74,6 +74,15 @@ devices = Table(
     Index("ix_devices_last_seen", "account_id", "last_seen_at", "id"),
 )
 
+# GCRA: the instant at which everything charged so far is forgotten, in milliseconds since 1970.
+sign_in_attempts = Table(
+    "sign_in_attempts",
+    ACCOUNT_TABLES,
+    Column("handle", String(64), primary_key=True),  # its sha256
+    Column("free_at", BigInteger, nullable=False),
+    Index("ix_sign_in_attempts_free_at", "free_at"),
+)
+
 sessions = Table(
     "sessions",
     ACCOUNT_TABLES,

@@ -5,7 +5,8 @@ Gate, routes, problem handlers, database and clean-up around one FastAPI app.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import structlog
@@ -16,7 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from core_services.kit.callers import CallerCheck
+from core_services.kit.availability import cause_of
+from core_services.kit.callers import CallerCheck, facts_of
 from core_services.kit.database import Database
 from core_services.kit.errors import (
     BadInput,
@@ -31,12 +33,14 @@ from core_services.kit.gate import PUBLIC_PATHS, Gate, GateParts
 from core_services.kit.health import health_routes
 from core_services.kit.idempotency import forget_old_keys
 from core_services.kit.openapi import openapi_document
-from core_services.kit.service import Service
+from core_services.kit.places import Places
+from core_services.kit.service import Chore, Service
 from core_services.kit.settings import ServiceSettings, SettingsError
 from core_services.kit.telemetry import Metrics, Traces
 from core_services.kit.tokens import read_public_keys
 
-_FORGET_FIRST_S, _FORGET_EVERY_S = 60, 3600
+FORGET_KEYS = Chore("old idempotency keys deleted", 3600, forget_old_keys)
+_FIRST_S = 60
 _log = structlog.get_logger("core_services")
 
 
@@ -73,7 +77,7 @@ def build_app(service: Service, settings: ServiceSettings) -> ServiceApp:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan,
+        lifespan=partial(_lifespan, chores=(FORGET_KEYS, *service.chores)),
         exception_handlers={
             Problem: _send_problem,
             HTTPException: _send_http_exception,
@@ -83,8 +87,10 @@ def build_app(service: Service, settings: ServiceSettings) -> ServiceApp:
     app.public_paths = PUBLIC_PATHS | service.public_paths
     callers = CallerCheck(service.name, _known_callers(settings))
     app.state.database = open_database(settings)
-    app.state.metrics, app.state.traces = metrics, traces
-    app.add_middleware(Gate, parts=GateParts(callers, metrics, traces, app.public_paths))
+    app.state.metrics, app.state.traces, app.state.draining = metrics, traces, False
+    places = Places(settings.max_in_flight)
+    parts = GateParts(callers, metrics, traces, places, app.public_paths)
+    app.add_middleware(Gate, parts=parts)
     app.include_router(service.router)
     app.include_router(health_routes(service.versions))
     if service.start is not None:
@@ -102,31 +108,34 @@ def _known_callers(settings: ServiceSettings) -> Mapping[str, ECKey]:
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    cleaning = asyncio.create_task(_forget_hourly(app.state.database))
+async def _lifespan(app: FastAPI, chores: tuple[Chore, ...]) -> AsyncIterator[None]:
+    doing = [asyncio.create_task(_do(chore, app.state.database)) for chore in chores]
     try:
         yield
     finally:
-        cleaning.cancel()
-        with suppress(asyncio.CancelledError):
-            await cleaning
+        for task in doing:
+            task.cancel()
+        await asyncio.gather(*doing, return_exceptions=True)
         await app.state.database.close()
         await asyncio.to_thread(app.state.traces.flush)
 
 
-async def _forget_hourly(database: Database) -> None:
-    """Delete old idempotency keys; database down or not migrated: log it, try in an hour."""
+async def _do(chore: Chore, database: Database) -> None:
+    """Again and again; database down or not migrated: log it, try at the next turn."""
     # Not at once: a start has better things to do. Not after an hour: processes may live shorter.
-    await asyncio.sleep(_FORGET_FIRST_S)
+    await asyncio.sleep(_FIRST_S)
     while True:
         try:
-            _log.info("old idempotency keys deleted", count=await forget_old_keys(database))
+            _log.info(chore.name, count=await chore.run(database))
         except (DatabaseUnavailable, SQLAlchemyError) as failure:
-            _log.warning("old idempotency keys not deleted", cause=type(failure).__name__)
-        await asyncio.sleep(_FORGET_EVERY_S)
+            _log.warning(f"not done: {chore.name}", cause=type(failure).__name__)
+        await asyncio.sleep(chore.every_s)
 
 
-async def _send_problem(_: Request, problem: Exception) -> Response:
+async def _send_problem(request: Request, problem: Exception) -> Response:
+    if isinstance(problem, DatabaseUnavailable):
+        facts = facts_of(request.scope)
+        _log.warning("database unavailable", request_id=facts.request_id, **cause_of(problem))
     return problem.response() if isinstance(problem, Problem) else Internal().response()
 
 

@@ -39,12 +39,16 @@ class Viewer:
 class CallerCheck:
     """Verifies credentials and assertions of the callers in `keys` (kid → public key).
 
-    Verified tokens are remembered until they expire: a BFF repeats them for many calls.
+    Verified tokens are remembered until they expire: a BFF repeats them for many calls. `clock`
+    gives seconds since 1970; a caller's may be LEEWAY_S away from it, either way.
     """
 
-    def __init__(self, service: str, keys: Mapping[str, ECKey]) -> None:
+    def __init__(
+        self, service: str, keys: Mapping[str, ECKey], clock: Callable[[], float] = time.time
+    ) -> None:
         self._service = service
         self._keys = dict(keys)
+        self._clock = clock
         self._callers: _Remembered[str] = _Remembered()
         self._viewers: _Remembered[Viewer] = _Remembered()
 
@@ -54,30 +58,35 @@ class CallerCheck:
         if scheme.lower() != "bearer" or not token:
             raise CallerUnknown
         try:
-            return self._callers.get_or_verify(token, "", lambda: self._read_credential(token))
+            at = self._clock()
+            return self._callers.get_or_verify(
+                token, "", at, lambda: self._read_credential(token, at)
+            )
         except TokenError as failure:
             raise CallerUnknown from failure
 
     def viewer(self, assertion: str, caller: str) -> Viewer:
         """Return the viewer asserted by this very caller; raises ViewerInvalid."""
         try:
+            at = self._clock()
             return self._viewers.get_or_verify(
-                assertion, caller, lambda: self._read_assertion(assertion, caller)
+                assertion, caller, at, lambda: self._read_assertion(assertion, caller, at)
             )
         except TokenError as failure:
             raise ViewerInvalid from failure
 
-    def _read_credential(self, token: str) -> tuple[str, int]:
+    def _read_credential(self, token: str, at: float) -> tuple[str, int]:
         claims = verify(
             token,
             self._keys.get,
             typ=CREDENTIAL_TYPE,
             audience=self._service,
             longest_s=LONGEST_CREDENTIAL_S,
+            at=at,
         )
         return str(claims["iss"]), claims["exp"]
 
-    def _read_assertion(self, assertion: str, caller: str) -> tuple[Viewer, int]:
+    def _read_assertion(self, assertion: str, caller: str, at: float) -> tuple[Viewer, int]:
         claims = verify(
             assertion,
             # A caller vouches with its own key only: no other kid is even looked at.
@@ -85,6 +94,7 @@ class CallerCheck:
             typ=VIEWER_TYPE,
             audience=VIEWER_AUDIENCE,
             longest_s=LONGEST_ASSERTION_S,
+            at=at,
         )
         return _viewer_of(claims), claims["exp"]
 
@@ -115,12 +125,16 @@ class _Remembered(Generic[Verified]):
         self._entries: OrderedDict[bytes, tuple[Verified, float]] = OrderedDict()
 
     def get_or_verify(
-        self, token: str, bound_to: str, verify_now: Callable[[], tuple[Verified, int]]
+        self,
+        token: str,
+        bound_to: str,
+        at: float,
+        verify_now: Callable[[], tuple[Verified, int]],
     ) -> Verified:
         digest = hashlib.sha256(f"{bound_to}\n{token}".encode("utf-8", "surrogateescape")).digest()
         entry = self._entries.get(digest)
         if entry is not None:
-            if time.time() < entry[1]:
+            if at < entry[1]:
                 self._entries.move_to_end(digest)
                 return entry[0]
             del self._entries[digest]

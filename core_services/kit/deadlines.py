@@ -31,6 +31,16 @@ def begin_deadline(header: bytes | None) -> None:
 
 def check_deadline() -> None:
     """Raise DeadlineSpent when the caller has stopped listening meanwhile."""
+    remaining_s()
+
+
+def remaining_s() -> float | None:
+    """Return how long the caller still listens, None for ever; raises DeadlineSpent when it has
+    stopped."""
     deadline = _deadline.get()
-    if deadline is not None and time.monotonic() > deadline:
+    if deadline is None:
+        return None
+    left = deadline - time.monotonic()
+    if left <= 0:
         raise DeadlineSpent
+    return left

@@ -5,12 +5,12 @@ Routes raise these, the kit sends them.
 Problem
 ├── BadRequest 400 · IdempotencyKeyRequired 400
 ├── CallerUnknown · ViewerRequired · ViewerInvalid · InvalidCredentials 401
-├── NotFound 404 · MethodNotAllowed 405
+├── NotFound 404 · MethodNotAllowed 405 · RequestTimeout 408 (the transport's own)
 ├── Conflict 409 (services subclass it) · IdempotencyInProgress 409
 ├── BodyTooLarge 413 · UnsupportedMediaType 415
 ├── BadInput 422 · BadCursor 422 · IdempotencyKeyReused 422
-├── HeadTooLarge 431 (the transport's own)
-└── Internal 500 · DatabaseUnavailable 503 · DeadlineSpent 504
+├── RateLimited 429 · HeadTooLarge 431 (the transport's own)
+└── Internal 500 · DatabaseUnavailable 503 · Overloaded 503 · DeadlineSpent 504
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +21,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER = "retry-after"
 
 
 class Problem(Exception):
@@ -106,6 +107,11 @@ class MethodNotAllowed(Problem):
     detail = "Use one of the methods in the header allow."
 
 
+class RequestTimeout(Problem):
+    status, code, title = 408, "REQUEST_TIMEOUT", "The request did not arrive in time"
+    detail = "Send head and body without pauses."
+
+
 class Conflict(Problem):
     status, code, title = 409, "CONFLICT", "The record has changed meanwhile"
     detail = "Read the record again and repeat with its revision."
@@ -141,6 +147,14 @@ class IdempotencyKeyReused(Problem):
     detail = "Use a new idempotency-key for a new intent."
 
 
+class RateLimited(Problem):
+    status, code, title = 429, "RATE_LIMITED", "Too many attempts"
+    detail = "Wait a moment and try again."
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(headers={RETRY_AFTER: str(retry_after_s)})
+
+
 class HeadTooLarge(Problem):
     status, code, title = 431, "REQUEST_TOO_LARGE", "The request's head is too large"
     detail = "Send at most 100 headers, and at most 32768 bytes of request line and headers."
@@ -153,6 +167,17 @@ class Internal(Problem):
 class DatabaseUnavailable(Problem):
     status, code, title = 503, "DATABASE_UNAVAILABLE", "The database does not answer"
     detail = "Try again in a moment."
+
+    def __init__(self) -> None:
+        super().__init__(headers={RETRY_AFTER: "1"})
+
+
+class Overloaded(Problem):
+    status, code, title = 503, "OVERLOADED", "More is asked than this process can answer"
+    detail = "Try again in a moment, with less at once."
+
+    def __init__(self) -> None:
+        super().__init__(headers={RETRY_AFTER: "1"})
 
 
 class DeadlineSpent(Problem):

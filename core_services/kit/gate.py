@@ -21,11 +21,17 @@ from core_services.kit.deadlines import begin_deadline
 from core_services.kit.errors import (
     BadRequest,
     BodyTooLarge,
+    CallerUnknown,
     Internal,
+    Overloaded,
     Problem,
     UnsupportedMediaType,
+    ViewerInvalid,
 )
+from core_services.kit.freshness import CONTROL_HEADER, NO_STORE
+from core_services.kit.places import Places
 from core_services.kit.telemetry import Metrics, Traces, trace_id_of
+from core_services.kit.tokens import NotNowError
 
 # What gateways ask every few seconds, whoever uses them: no news unless it fails.
 POLLED = frozenset({"/v1/revocations", "/.well-known/jwks.json"})
@@ -35,6 +41,7 @@ PUBLIC_PATHS = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json"})
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _JSON = re.compile(r"application/json\s*(;\s*charset=\"?utf-8\"?\s*)?", re.IGNORECASE)
+_NO_STORE = (CONTROL_HEADER.encode(), NO_STORE.encode())
 _log = structlog.get_logger("core_services")
 
 
@@ -49,6 +56,7 @@ class GateParts:
     callers: CallerCheck
     metrics: Metrics
     traces: Traces
+    places: Places
     public_paths: frozenset[str] = PUBLIC_PATHS
 
 
@@ -94,10 +102,14 @@ class _Exchange:
         try:
             self._admit()
             body = await self._read_body(receive)
-            await app(self._scope, _replay(body, receive), self._send_with_id)
+            # Not before: whoever sends slowly takes no place.
+            with self._parts.places.one(public=self._is_public()):
+                await app(self._scope, _replay(body, receive), self._send_with_id)
         except ClientGoneError:
             self._status = 499
         except Problem as problem:
+            if isinstance(problem, Overloaded):
+                self._parts.metrics.shed.inc()
             await self._refuse(problem)
         except Exception as failure:
             _log.error("request failed", request_id=self._facts.request_id, exc_info=failure)
@@ -106,12 +118,33 @@ class _Exchange:
     def _admit(self) -> None:
         deadline = self._headers.get(DEADLINE_HEADER)
         begin_deadline(None if deadline is None else deadline.encode("latin-1"))
-        if self._scope["path"] in self._parts.public_paths:
+        if self._is_public():
             return
-        self._facts.caller = self._parts.callers.caller(self._headers.get("authorization"))
-        assertion = self._headers.get(VIEWER_HEADER)
-        if assertion is not None:
-            self._facts.viewer = self._parts.callers.viewer(assertion, self._facts.caller)
+        try:
+            self._facts.caller = self._parts.callers.caller(self._headers.get("authorization"))
+            assertion = self._headers.get(VIEWER_HEADER)
+            if assertion is not None:
+                self._facts.viewer = self._parts.callers.viewer(assertion, self._facts.caller)
+        except (CallerUnknown, ViewerInvalid) as refusal:
+            self._alarm(refusal)
+            raise
+
+    def _is_public(self) -> bool:
+        return self._scope["path"] in self._parts.public_paths
+
+    def _alarm(self, refusal: Problem) -> None:
+        """Tell the operator what the caller is not told: clocks apart look like forgery."""
+        cause = refusal.__cause__
+        ahead_s = round(cause.ahead_s, 1) if isinstance(cause, NotNowError) else None
+        kind = "caller" if isinstance(refusal, CallerUnknown) else "viewer"
+        self._parts.metrics.refused(kind, "forged" if ahead_s is None else "clock")
+        _log.warning(
+            "credential refused",
+            request_id=self._facts.request_id,
+            kind=kind,
+            cause=str(cause or "none sent"),
+            ahead_s=ahead_s,
+        )
 
     async def _read_body(self, receive: Receive) -> bytes:
         """Read the whole body, at most LARGEST_BODY bytes: routes never see a part of one."""
@@ -150,7 +183,10 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self._status = message["status"]
             request_id = self._facts.request_id.encode("latin-1")
-            message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
+            headers = [*message["headers"], (b"x-request-id", request_id)]
+            if all(name != _NO_STORE[0] for name, _ in headers):
+                headers.append(_NO_STORE)
+            message["headers"] = headers
         await self._send(message)
 
     def finish(self) -> None:

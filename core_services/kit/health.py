@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from core_services.kit.database import Database
-from core_services.kit.errors import DatabaseUnavailable, problems
+from core_services.kit.errors import DatabaseUnavailable, Overloaded, problems
 from core_services.kit.migrations.run import current_version, newest_version
 from core_services.kit.records import Reply, reply
 
@@ -22,6 +22,13 @@ class NotMigrated(DatabaseUnavailable):
     """The database answers but is not at the newest version."""
 
     detail = "The database is not migrated; run `python -m core_services migrate NAME`."
+
+
+class Draining(Overloaded):
+    """The process was told to stop and still answers what comes."""
+
+    code = "DRAINING"
+    detail = "Call another process of this service."
 
 
 async def database_of(request: Request) -> Database:
@@ -47,10 +54,12 @@ def health_routes(versions: Path) -> APIRouter:
         "/readyz",
         operation_id="get_readiness",
         response_model=Health,
-        responses=problems(DatabaseUnavailable),
+        responses=problems(DatabaseUnavailable, Draining),
     )
-    async def readyz(database: CurrentDatabase) -> Response:
-        """The database answers and stands at the newest version."""
+    async def readyz(request: Request, database: CurrentDatabase) -> Response:
+        """The database answers and stands at the newest version, and the process is to stay."""
+        if request.app.state.draining:
+            raise Draining
         if await current_version(database) != newest:
             raise NotMigrated
         return reply({"status": "ready"})

@@ -7,8 +7,8 @@ IdempotencyInProgress.
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -19,15 +19,17 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.responses import Response
 
-from core_services.kit.database import Database, sql_state
+from core_services.kit.availability import sql_state
+from core_services.kit.clock import database_time, utc_now
+from core_services.kit.database import Database
 from core_services.kit.errors import (
     IdempotencyInProgress,
     IdempotencyKeyRequired,
     IdempotencyKeyReused,
 )
 from core_services.kit.tables import idempotency_keys
-from core_services.kit.times import now
 
 HEADER = "idempotency-key"
 REPLAYED_HEADER = "idempotency-replayed"
@@ -68,26 +70,46 @@ class KeyedCall:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a write answered: JSON-ready body and status.
+    """What an effect answers: JSON-ready body and status."""
+
+    body: dict[str, Any]
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a write answered, as the bytes that were stored: a replay differs in none of them.
 
     `replayed` if an earlier call did the work.
     """
 
-    body: dict[str, Any]
-    status: int = 200
-    replayed: bool = field(default=False)
+    content: bytes
+    status: int
+    replayed: bool = False
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The content as JSON, for a route that sends something else."""
+        found: dict[str, Any] = orjson.loads(self.content)
+        return found
 
     def headers(self) -> dict[str, str]:
         """Return the header that tells a replay from a first answer."""
         return {REPLAYED_HEADER: "true"} if self.replayed else {}
+
+    def reply(self, headers: Mapping[str, str]) -> Response:
+        """Return the answer with these headers beside its own."""
+        return Response(
+            self.content, self.status, {**self.headers(), **headers}, "application/json"
+        )
 
 
 async def once(
     database: Database,
     call: KeyedCall,
     effect: Callable[[AsyncConnection], Awaitable[Outcome]],
-) -> Outcome:
-    """Run `effect` in a transaction at most once for the call's key and return its outcome.
+) -> Answered:
+    """Run `effect` in a transaction at most once for the call's key and return its answer.
 
     Raises IdempotencyKeyReused (same key, other input), IdempotencyInProgress, and whatever
     `effect` raises.
@@ -96,12 +118,13 @@ async def once(
         if not await _claim(database, connection, call):
             return await _replay(connection, call)
         outcome = await effect(connection)
+        content = orjson.dumps(outcome.body)
         await connection.execute(
             update(idempotency_keys)
             .where(*_same(call))
-            .values(status=outcome.status, body=orjson.dumps(outcome.body).decode())
+            .values(status=outcome.status, body=content.decode())
         )
-        return outcome
+        return Answered(content, outcome.status)
 
 
 async def _claim(database: Database, connection: AsyncConnection, call: KeyedCall) -> bool:
@@ -116,7 +139,7 @@ async def _claim(database: Database, connection: AsyncConnection, call: KeyedCal
             fingerprint=call.fingerprint(),
             status=0,
             body="",
-            created_at=now(),
+            created_at=utc_now(),
         )
         .on_conflict_do_nothing()
         .returning(idempotency_keys.c.key)
@@ -129,7 +152,7 @@ async def _claim(database: Database, connection: AsyncConnection, call: KeyedCal
         raise
 
 
-async def _replay(connection: AsyncConnection, call: KeyedCall) -> Outcome:
+async def _replay(connection: AsyncConnection, call: KeyedCall) -> Answered:
     columns = idempotency_keys.c
     stored = (
         await connection.execute(
@@ -138,7 +161,7 @@ async def _replay(connection: AsyncConnection, call: KeyedCall) -> Outcome:
     ).one()
     if stored.fingerprint != call.fingerprint():
         raise IdempotencyKeyReused
-    return Outcome(orjson.loads(stored.body), stored.status, replayed=True)
+    return Answered(stored.body.encode(), stored.status, replayed=True)
 
 
 def _same(call: KeyedCall) -> tuple[Any, ...]:
@@ -153,7 +176,8 @@ def _same(call: KeyedCall) -> tuple[Any, ...]:
 async def forget_old_keys(database: Database) -> int:
     """Delete the keys older than KEEP and return how many; the kit calls it every hour."""
     async with database.writer() as connection:
+        oldest = await database_time(connection) - KEEP
         found = await connection.execute(
-            delete(idempotency_keys).where(idempotency_keys.c.created_at < now() - KEEP)
+            delete(idempotency_keys).where(idempotency_keys.c.created_at < oldest)
         )
         return found.rowcount

@@ -26,6 +26,7 @@ from core_services.kit.errors import (
     IdempotencyKeyRequired,
     IdempotencyKeyReused,
     Internal,
+    Overloaded,
     Problem,
     ProblemBody,
     UnsupportedMediaType,
@@ -33,6 +34,7 @@ from core_services.kit.errors import (
     ViewerRequired,
     problems,
 )
+from core_services.kit.freshness import document_freshness
 from core_services.kit.gate import REQUEST_ID_HEADER
 from core_services.kit.idempotency import HEADER as KEY_HEADER
 from core_services.kit.idempotency import REPLAYED_HEADER, required_key
@@ -136,6 +138,7 @@ def _complete(operation: dict[str, Any], route: APIRoute, *, public: bool) -> No
     for status, answer in answers.items():
         extra = {REPLAYED_HEADER: _REPLAYED} if keyed and status.startswith("2") else {}
         answer["headers"] = {REQUEST_ID_HEADER: _ECHOED_ID, **extra, **answer.get("headers", {})}
+    document_freshness(operation)
     operation["responses"] = dict(sorted(answers.items()))
 
 
@@ -150,7 +153,7 @@ def _common_problems(
 ) -> list[type[Problem]]:
     kinds: list[type[Problem]] = [BadRequest, Internal, DatabaseUnavailable, DeadlineSpent]
     if not public:
-        kinds += [CallerUnknown, ViewerInvalid]
+        kinds += [CallerUnknown, ViewerInvalid, Overloaded]
     if viewer:
         kinds.append(ViewerRequired)
     if keyed:

@@ -1,6 +1,7 @@
 """Cursors: opaque names of a place in one ordered list, checked when they come back.
 
-It runs no query.
+It runs no query. A cursor names a place, never an account, and is not signed: each query is of its
+own viewer whatever the place, so a foreign or made-up cursor shows nobody anything but his own.
 """
 
 import base64

@@ -44,7 +44,7 @@ async def load_seed(
 
     An interruption leaves nothing behind; two loads at once are one load.
     """
-    async with database.writer() as connection:
+    async with database.writer(unhurried=True) as connection:
         if not database.is_sqlite:
             await connection.execute(
                 text(

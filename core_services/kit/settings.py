@@ -24,7 +24,9 @@ class ServiceSettings(BaseSettings):
 
     A service subclasses it and sets `env_prefix` and the database.
 
-    `call_grace_s`: how long calls in flight may still take after SIGTERM.
+    `call_grace_s`: how long calls in flight may still take after SIGTERM. `max_in_flight`: calls
+    answered at once; more are refused with OVERLOADED. `lame_duck_s`: how long after SIGTERM calls
+    are still taken, while /readyz says 503. `receipt_timeout_s`: for a request to arrive.
     """
 
     model_config = SettingsConfigDict(
@@ -49,6 +51,9 @@ class ServiceSettings(BaseSettings):
     otlp_endpoint: str | None = Field(default=None, pattern="^https?://")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     call_grace_s: Seconds = 10.0
+    max_in_flight: int = Field(default=256, ge=1, le=100_000)
+    lame_duck_s: float = Field(default=0.0, ge=0, le=60)
+    receipt_timeout_s: Seconds = 10.0
 
     @field_validator("database_url")
     @classmethod

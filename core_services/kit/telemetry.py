@@ -89,6 +89,18 @@ class Metrics:
             registry=self.registry,
         )
         self.in_flight = in_flight.labels(service)
+        self.shed = Counter(
+            "core_service_shed_total",
+            "Requests refused because too many were being answered.",
+            ("service",),
+            registry=self.registry,
+        ).labels(service)
+        self._refused = Counter(
+            "core_service_credentials_refused_total",
+            "Refused credentials (caller) and assertions (viewer), by cause: clock, or forged.",
+            ("service", "kind", "cause"),
+            registry=self.registry,
+        )
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -102,6 +114,10 @@ class Metrics:
             self._children[method, route, status] = children
         children[0].inc()
         children[1].observe(seconds)
+
+    def refused(self, kind: str, cause: str) -> None:
+        """Count one refused credential. A rising `clock` says that clocks run apart."""
+        self._refused.labels(self._service, kind, cause).inc()
 
     def exposition(self) -> bytes:
         """Return the metrics in the Prometheus text format 0.0.4."""

@@ -3,7 +3,6 @@
 Callers hold the trust rules (whose key, which audience); this file knows none of them.
 """
 
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,21 @@ from joserfc.jwk import ECKey
 
 ALGORITHM = "ES256"
 LEEWAY_S = 30
+"""How far the clocks of signer and verifier may be apart, either way; beyond it, NotNowError."""
 _LONGEST_TOKEN = 4096
 
 
 class TokenError(Exception):
     """The token is not to be trusted; the message is for logs and tests, never for the caller."""
+
+
+class NotNowError(TokenError):
+    """Past or not begun: an old token, or clocks too far apart. `ahead_s` > 0: signed in what is
+    still the future here."""
+
+    def __init__(self, ahead_s: float) -> None:
+        super().__init__("not valid now")
+        self.ahead_s = ahead_s
 
 
 def sign(claims: Mapping[str, Any], key: ECKey, *, typ: str, kid: str) -> str:
@@ -35,11 +44,13 @@ def verify(
     typ: str,
     audience: str,
     longest_s: int,
+    at: float,
 ) -> dict[str, Any]:
     """Return the claims of a token signed by the key of its kid, with `iss` equal to that kid.
 
     Raises TokenError for another algorithm or type, an unknown kid, a bad signature, another
-    audience or issuer, and a lifetime over `longest_s` or past (LEEWAY_S of clock skew allowed).
+    audience or issuer, and a lifetime over `longest_s`; NotNowError for one that does not hold at
+    `at` (seconds since 1970, LEEWAY_S of clock skew allowed).
     """
     if len(token) > _LONGEST_TOKEN:
         raise TokenError("too long")
@@ -58,19 +69,18 @@ def verify(
     claims = decoded.claims
     if claims.get("iss") != decoded.header["kid"] or claims.get("aud") != audience:
         raise TokenError("other issuer or audience")
-    _check_lifetime(claims, longest_s)
+    _check_lifetime(claims, longest_s, at)
     return claims
 
 
-def _check_lifetime(claims: Mapping[str, Any], longest_s: int) -> None:
+def _check_lifetime(claims: Mapping[str, Any], longest_s: int, at: float) -> None:
     issued, expires = claims.get("iat"), claims.get("exp")
     if type(issued) is not int or type(expires) is not int:
         raise TokenError("iat and exp must be whole seconds")
-    at = time.time()
     if not 0 < expires - issued <= longest_s:
         raise TokenError("lives too long")
     if issued > at + LEEWAY_S or expires <= at - LEEWAY_S:
-        raise TokenError("not valid now")
+        raise NotNowError(issued - at)
 
 
 def read_public_keys(path: Path) -> dict[str, ECKey]:

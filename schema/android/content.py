@@ -6,7 +6,7 @@ from typing import Annotated
 
 import strawberry
 
-from bff.contract import batch_field, record
+from bff.contract import Section, SectionFallback, batch_field, record
 from bff.loaders.accounts import AccountCardByIdLoader
 from bff.loaders.content import (
     ArticleDetailRecord,
@@ -122,12 +122,25 @@ def _related_key(root: ContentScreen, page_size: int = 6) -> RelatedKey:
 class ContentScreen:
     id: strawberry.ID
     item: ContentItem | None = batch_field(
-        ItemDetailByIdLoader, "id", description="Null when there is no such item."
+        ItemDetailByIdLoader,
+        "id",
+        description="Null when there is no such item.",
+        directives=[Section(critical=True, fallback=SectionFallback.STALE)],
     )
     comments: CommentThread | None = batch_field(
-        ThreadByItemIdLoader, _thread_key, description="Newest first; at most 50 a page."
+        ThreadByItemIdLoader,
+        _thread_key,
+        description="Newest first; at most 50 a page.",
+        directives=[Section(budget_ms=1_000)],
     )
     related: Related | None = batch_field(
-        RelatedByItemIdLoader, _related_key, description="At most 20."
+        RelatedByItemIdLoader,
+        _related_key,
+        description="At most 20.",
+        directives=[Section(budget_ms=800, fallback=SectionFallback.EMPTY)],
     )
-    viewer_state: ViewerState | None = batch_field(ViewerStateByItemIdLoader, "id")
+    viewer_state: ViewerState | None = batch_field(
+        ViewerStateByItemIdLoader,
+        "id",
+        directives=[Section()],
+    )

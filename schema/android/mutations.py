@@ -74,6 +74,7 @@ class AddressAdded(Written):
 
 
 async def _sign_in(info: Info, input: SignInInput) -> SignInRecord:
+    await info.context.attempt("signIn", input.handle)
     device = given(
         platform="android",
         model=f"{input.device_manufacturer} {input.device_model}",

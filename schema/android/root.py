@@ -20,7 +20,9 @@ def _content(id: strawberry.ID) -> ContentScreen:
 
 @strawberry.type
 class Query:
-    home: HomeScreen = strawberry.field(resolver=lambda: HomeScreen(), directives=[Screen()])
+    home: HomeScreen = strawberry.field(
+        resolver=lambda: HomeScreen(), directives=[Screen(deadline_ms=1_400)]
+    )
     profile: ProfileScreen = strawberry.field(
         resolver=lambda: ProfileScreen(), directives=[Screen()]
     )

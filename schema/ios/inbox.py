@@ -7,7 +7,7 @@ from enum import Enum
 import strawberry
 
 from bff.context import Info
-from bff.contract import batch_field, record
+from bff.contract import Section, SectionFallback, batch_field, record
 from bff.loaders.accounts import AccountCardByIdLoader
 from bff.loaders.content import ItemByIdLoader
 from bff.loaders.notifications import (
@@ -110,6 +110,13 @@ def _page_key(
 @strawberry.type
 class InboxScreen:
     page: InboxPage | None = batch_field(
-        InboxPageByPageLoader, _page_key, description="Newest first; at most 50 a page."
+        InboxPageByPageLoader,
+        _page_key,
+        description="Newest first; at most 50 a page.",
+        directives=[Section(critical=True, fallback=SectionFallback.STALE)],
     )
-    preferences: Preferences | None = batch_field(PreferencesByViewerLoader, viewer_key)
+    preferences: Preferences | None = batch_field(
+        PreferencesByViewerLoader,
+        viewer_key,
+        directives=[Section()],
+    )

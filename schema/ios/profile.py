@@ -7,7 +7,7 @@ from enum import Enum
 import strawberry
 
 from bff.context import Info
-from bff.contract import batch_field, record
+from bff.contract import Section, SectionFallback, batch_field, record
 from bff.loaders.accounts import (
     AddressRecord,
     DeviceRecord,
@@ -112,8 +112,19 @@ def _saved_key(root: object, info: Info, first: int = 12, after: str | None = No
 
 @strawberry.type
 class ProfileScreen:
-    account: Profile | None = batch_field(ProfileByViewerLoader, viewer_key)
-    saved: SavedPage | None = batch_field(
-        SavedPageByPageLoader, _saved_key, description="Last saved first; at most 50 a page."
+    account: Profile | None = batch_field(
+        ProfileByViewerLoader,
+        viewer_key,
+        directives=[Section(critical=True)],
     )
-    preferences: Preferences | None = batch_field(PreferencesByViewerLoader, viewer_key)
+    saved: SavedPage | None = batch_field(
+        SavedPageByPageLoader,
+        _saved_key,
+        description="Last saved first; at most 50 a page.",
+        directives=[Section(fallback=SectionFallback.STALE)],
+    )
+    preferences: Preferences | None = batch_field(
+        PreferencesByViewerLoader,
+        viewer_key,
+        directives=[Section(budget_ms=1_000)],
+    )

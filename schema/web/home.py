@@ -7,7 +7,7 @@ from typing import NamedTuple
 import strawberry
 
 from bff.context import Info
-from bff.contract import batch_field, record
+from bff.contract import Section, SectionFallback, batch_field, record
 from bff.loaders.accounts import AccountCardByIdLoader
 from bff.loaders.content import (
     FeedPageByPageLoader,
@@ -68,10 +68,20 @@ def _head_key(root: object, info: Info, first: int = 3) -> int:
 
 @strawberry.type
 class HomeScreen:
-    viewer: AccountCard | None = batch_field(AccountCardByIdLoader, viewer_key)
+    viewer: AccountCard | None = batch_field(
+        AccountCardByIdLoader,
+        viewer_key,
+        directives=[Section(fallback=SectionFallback.STALE)],
+    )
     feed: FeedConnection | None = batch_field(
-        FeedPageByPageLoader, _feed_key, description="Newest first; at most 50 a page."
+        FeedPageByPageLoader,
+        _feed_key,
+        description="Newest first; at most 50 a page.",
+        directives=[Section(critical=True, fallback=SectionFallback.STALE)],
     )
     inbox: InboxHead | None = batch_field(
-        InboxHeadByFirstLoader, _head_key, description="At most 10; none for the badge alone."
+        InboxHeadByFirstLoader,
+        _head_key,
+        description="At most 10; none for the badge alone.",
+        directives=[Section(budget_ms=1_000)],
     )

@@ -74,6 +74,7 @@ class AddressAdded(Written):
 
 
 async def _sign_in(info: Info, input: SignInInput) -> SignInRecord:
+    await info.context.attempt("signIn", input.handle)
     device = given(
         platform="web",
         model=input.browser,

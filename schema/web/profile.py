@@ -8,7 +8,7 @@ from typing import NamedTuple
 import strawberry
 
 from bff.context import Info
-from bff.contract import batch_field, record
+from bff.contract import Section, SectionFallback, batch_field, record
 from bff.loaders.accounts import (
     AddressRecord,
     DeviceRecord,
@@ -152,11 +152,25 @@ def _continue_key(root: object, info: Info, first: int = 6) -> int:
 
 @strawberry.type
 class ProfileScreen:
-    account: Profile | None = batch_field(ProfileByViewerLoader, viewer_key)
+    account: Profile | None = batch_field(
+        ProfileByViewerLoader,
+        viewer_key,
+        directives=[Section(critical=True)],
+    )
     continue_reading: ContinueReading | None = batch_field(
-        ContinueByFirstLoader, _continue_key, description="At most 20."
+        ContinueByFirstLoader,
+        _continue_key,
+        description="At most 20.",
+        directives=[Section(budget_ms=800, fallback=SectionFallback.EMPTY)],
     )
     saved: SavedConnection | None = batch_field(
-        SavedPageByPageLoader, _saved_key, description="Last saved first; at most 50 a page."
+        SavedPageByPageLoader,
+        _saved_key,
+        description="Last saved first; at most 50 a page.",
+        directives=[Section(fallback=SectionFallback.STALE)],
     )
-    preferences: Preferences | None = batch_field(PreferencesByViewerLoader, viewer_key)
+    preferences: Preferences | None = batch_field(
+        PreferencesByViewerLoader,
+        viewer_key,
+        directives=[Section(budget_ms=1_000)],
+    )

@@ -128,7 +128,9 @@ def test_invalid_document_is_readable(open_url: str, token: str) -> None:
 def test_known_answer_is_not_sent_again(mobile_gateways: Gateways, token: str) -> None:
     """OkHttp's conditional GET is answered 304 without a body, but never for another viewer; in
     production, where no count of upstream calls makes two equal answers differ."""
-    production = mobile_gateways.url("android", "registered", BFF_ENV="production")
+    production = mobile_gateways.url(
+        "android", "registered", BFF_ENV="production", BFF__EDGE__LAME_DUCK_S="0"
+    )
     home = released("android", kotlin.NEWEST, "Home")
     request = kotlin.GET_BY_ID.fill(home, HOME_PAGE, token)
     first = send(production, request)

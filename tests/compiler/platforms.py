@@ -201,8 +201,8 @@ class Platform:
         self.name = name
         module = import_module(f"schema.{name}.root")
         self.schema: GraphQLSchema = graphql_schema(module.schema)
-        self.compiled = Executor(self.schema, hide_suggestions=False, mode="compiled")
-        self.generic = Executor(self.schema, hide_suggestions=False, mode="generic")
+        self.compiled = Executor(self.schema, hide_suggestions=False, stretch=40, mode="compiled")
+        self.generic = Executor(self.schema, hide_suggestions=False, stretch=40, mode="generic")
         self.answered: Executed | None = None
 
     def operations(

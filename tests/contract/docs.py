@@ -16,6 +16,7 @@ from typing import Any, get_args, get_origin
 
 import click
 from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import Metric
 from pydantic import BaseModel
 
 from bff.__main__ import cli
@@ -187,13 +188,14 @@ def metrics() -> dict[str, tuple[str, ...]]:
     for registry in (Metrics("test").registry, ServiceMetrics("test").registry):
         for family in registry.collect():
             for ending in _ENDINGS[family.type]:
-                found[family.name + ending] = _labels(registry, family.name)
+                found[family.name + ending] = _labels(registry, family)
     return found
 
 
-def _labels(registry: CollectorRegistry, family: str) -> tuple[str, ...]:
-    collector: Any = registry._names_to_collectors[family]
-    return tuple(collector._labelnames)
+def _labels(registry: CollectorRegistry, family: Metric) -> tuple[str, ...]:
+    # What a collector of our own makes up when it is asked knows its labels itself.
+    known: Any = registry._names_to_collectors.get(family.name, family)
+    return tuple(known._labelnames)
 
 
 def wrong_metrics(page: Page) -> Iterator[str]:

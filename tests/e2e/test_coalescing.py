@@ -50,7 +50,14 @@ class Crowd:
 def gateway(stack: Stack) -> Iterator[Child]:
     """A gateway process as in production, where answers hold nothing about their calls."""
     port = free_port()
-    environment = {**stack.where.bff_environment("ios"), **PATIENT, "BFF_ENV": "production"}
+    environment = {
+        **stack.where.bff_environment("ios"),
+        **PATIENT,
+        "BFF_ENV": "production",
+        "BFF__EDGE__OPERATOR_PORT": str(port),
+        "BFF__EDGE__LAME_DUCK_S": "0",
+        "BFF__LIMITS__ENFORCED": "false",  # two viewers ask more here than anybody may
+    }
     command = [sys.executable, "-m", "bff", "serve", "ios", "--port", str(port)]
     log = stack.where.log_file("bff-ios-production")
     with Children() as children:

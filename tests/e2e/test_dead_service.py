@@ -13,6 +13,8 @@ from bff.commands.development import SERVICES
 from bff.commands.launch import start_service
 from tests.harness.stack import PLATFORMS, Stack, ask, registered, running_stack
 
+OK = dict.fromkeys(("home.viewer", "home.feed", "home.inbox"), "ok")
+
 
 @pytest.fixture(scope="module")
 def own_stack(seeded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
@@ -67,14 +69,21 @@ def _check(service: str, whole: dict[str, Any], body: dict[str, Any]) -> None:
     if service == "content":
         assert home == {**before, "feed": None}
         assert _paths(body) == {"home.feed"}
+        assert _statuses(body) == {**OK, "home.feed": "omitted"}
     elif service == "notifications":
         assert home == {**before, "inbox": None}
         assert _paths(body) == {"home.inbox"}
+        assert _statuses(body) == {**OK, "home.inbox": "omitted"}
     else:
         assert home["viewer"] is None
         assert home["inbox"]["unread"] == before["inbox"]["unread"]
         assert _without_people(home["feed"]) == _without_people(before["feed"])
         assert "home.viewer" in _paths(body)
+        assert _statuses(body) == {**OK, "home.viewer": "omitted"}
+
+
+def _statuses(body: dict[str, Any]) -> dict[str, str]:
+    return {path: one["status"] for path, one in body["extensions"]["sections"].items()}
 
 
 def _without_people(value: Any) -> Any:

@@ -57,7 +57,10 @@ async def test_silent_service_costs_its_fields(
         }
         async with stack.gateway("ios", environment=environment) as client:
             body = await ask(client, home.id, token=token)
-        assert silence.accepted == 1, "the fault was not injected"
+        # A read that timed out with time left is made once more.
+        assert silence.accepted in ((1, 2) if code == "UPSTREAM_TIMEOUT" else (1,)), (
+            "the fault was not injected"
+        )
     assert [error["extensions"]["code"] for error in body["errors"]] == [code]
     assert body["errors"][0]["path"] == ["home", "inbox"]
     assert body["data"]["home"]["inbox"] is None

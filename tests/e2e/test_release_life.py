@@ -40,16 +40,23 @@ WRITER = "acc_01004"
 OLD_PHONES, NEW_PHONES = 4, 6
 
 # `HomeScreen.inbox` is to be called `badge`: at once, or with both for a while.
-INBOX = "    inbox: InboxHead | None = batch_field(\n        InboxHeadByFirstLoader, _head_key, "
+INBOX = """    inbox: InboxHead | None = batch_field(
+        InboxHeadByFirstLoader,
+        _head_key,
+        description="At most 10; none for the badge alone.",
+        directives=[Section(budget_ms=1_000)],
+    )
+"""
 BADGE = INBOX.replace(" inbox:", " badge:")
-ENDING = (
-    f'deprecation_reason="Ask for badge.", '
-    f'directives=[Sunset(after="{FIELD_ENDS}", releases_below="7.4.0")],\n        '
+ENDING = INBOX.replace(
+    "directives=[",
+    'deprecation_reason="Ask for badge.",\n        '
+    f'directives=[Sunset(after="{FIELD_ENDS}", releases_below="7.4.0"), ',
 )
 IMPORT = "from bff.contract import "
 RENAMED = (Edit("home.py", INBOX, BADGE),)
 BOTH = (
-    Edit("home.py", INBOX, f'{BADGE}description="The badge."\n    )\n{INBOX}{ENDING}'),
+    Edit("home.py", INBOX, BADGE + ENDING),
     Edit("home.py", IMPORT, f"{IMPORT}Sunset, "),
 )
 

@@ -122,6 +122,10 @@ class Wire:
         """All that still comes until the server closes its side."""
         return self._stream.read()
 
+    def is_readable(self, within_s: float) -> bool:
+        """Whether something comes, be it the end; waits so long at most."""
+        return bool(select.select([self.socket], [], [], within_s)[0])
+
     def is_ended(self) -> bool:
         """Whether the server closed its side; waits for it to do or to say something."""
         return self._stream.read(1) == b""

@@ -36,9 +36,16 @@ from tests.harness.ports import free_block
 PLATFORMS = ("ios", "android", "web")
 # What a test asserts must not hang on how busy the machine is: gateways wait long, unless a test
 # is about just that and says otherwise.
+# Nor on what was kept of answers before: only tests about that turn the cache on.
 PATIENT = {
+    "BFF__CACHE__ENABLED": "false",
+    # Nor on how much a test asks at once: what is limited and shed, tests about that say.
+    "BFF__LIMITS__ENFORCED": "false",
+    "BFF__ADMISSION__MIN_IN_FLIGHT": "1000",
     "BFF__SCREENS__DEADLINE_MS": "20000",
+    "BFF__SCREENS__STRETCH": "20",
     **{f"BFF__UPSTREAMS__SERVICES__{name.upper()}__TIMEOUT_MS": "20000" for name in SERVICES},
+    **{f"BFF__UPSTREAMS__SERVICES__{name.upper()}__GUARD__SLOW_MS": "20000" for name in SERVICES},
 }
 
 

@@ -6,7 +6,13 @@ import asyncio
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from bff.upstreams.transport import Incoming, Outgoing, Transport, TransportTimeout
+from bff.upstreams.transport import (
+    Incoming,
+    Outgoing,
+    Transport,
+    TransportFailure,
+    TransportTimeout,
+)
 
 # Turns of the loop without a new call, after which the gateway is taken to wait for answers.
 QUIET_TURNS = 50
@@ -126,3 +132,18 @@ class GatedTransport(RecordingTransport):
             except TimeoutError as error:
                 raise TransportTimeout("kept back") from error
         return answer
+
+
+class DeadTransport(RecordingTransport):
+    """Fails every call to the services whose paths are in `dead`; how often, `failed` tells."""
+
+    def __init__(self, real: Transport) -> None:
+        super().__init__(real)
+        self.dead: set[str] = set()
+        self.failed = 0
+
+    async def deliver(self, call: Outgoing, path: str) -> Incoming:
+        if path in self.dead:
+            self.failed += 1
+            raise TransportFailure("dead")
+        return await super().deliver(call, path)

@@ -48,7 +48,7 @@ async def _run(database: Database, versions: Path, to: str, *, up: bool) -> None
         config.attributes["connection"] = connection
         (command.upgrade if up else command.downgrade)(config, to)
 
-    async with database.writer() as connection:
+    async with database.writer(unhurried=True) as connection:
         await connection.run_sync(migrate)
 
 

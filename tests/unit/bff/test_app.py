@@ -106,6 +106,32 @@ async def test_background_calls_have_their_own_time(make: Make) -> None:
     assert transport.paths == [KEYS_PATH]
 
 
+async def test_guards_know_how_late_the_loop_is(make: Make) -> None:
+    """What admission measures of this process keeps it from blaming services for its own lag."""
+    gateway = build_gateway(make(), "ios", transport=FakeTransport(_nothing))
+    load = gateway.pipeline.authenticator.load
+    assert load is not None
+    load.lag_s = 0.7
+    assert gateway.pipeline.services.guards.lag() == 0.7
+
+
+async def test_stop_waits_for_writes(make: Make) -> None:
+    """The transport is closed only once the writes under way have ended."""
+    identity = Identity()
+    transport = FakeTransport(identity)
+    gateway = build_gateway(make(), "ios", transport=transport)
+    ended_open = []
+
+    async def write() -> None:
+        await asyncio.sleep(0.05)
+        ended_open.append(not transport.closed)
+
+    with capture_logs():
+        async with asyncio.timeout(20), gateway.running():
+            gateway.pipeline.services.effects.start(write())
+    assert (ended_open, transport.closed) == ([True], True)
+
+
 async def test_readiness_outlasts_the_services(make: Make) -> None:
     """Once ready, a gateway stays in rotation when the identity service goes away."""
     identity = Identity()

@@ -182,7 +182,7 @@ def test_unknown_room_in_environment_is_refused(machine: Machine, variable: str)
     """pydantic-settings would not even look at such a variable."""
     machine.env(**{variable: "1"})
     assert machine.refusal().startswith(f"{variable}: no room '")
-    assert "rooms are access, client, documents, edge" in machine.refusal()
+    assert "rooms are access, admission, " in machine.refusal()
 
 
 def test_unknown_keys_in_file_are_refused(machine: Machine) -> None:
@@ -362,7 +362,7 @@ def test_check_prints_what_is_in_force(machine: Machine) -> None:
     assert result.exit_code == 0
     shown = yaml.safe_load(result.output)
     assert shown["documents"]["policy"] == "registered"
-    assert shown["screens"] == {"deadline_ms": 900}
+    assert shown["screens"] == {"deadline_ms": 900, "stretch": 1.0}
     assert set(shown) == set(Settings.model_fields)
 
 
@@ -459,4 +459,4 @@ def test_commented_keys_are_right(machine: Machine) -> None:
 
 def test_secrets_are_known() -> None:
     """The list of what is never shown follows the models."""
-    assert {"redis_url", "device_salt"} == config.SECRETS
+    assert {"redis_url", "device_salt", "secret"} == config.SECRETS

@@ -204,6 +204,7 @@ class SampleCaller:
     """Stands where the gateway's caller stands; remembers every call."""
 
     coalescer = None  # nobody else asks at the same time
+    cache = None
 
     def __init__(self, viewer: Viewer | None) -> None:
         self.viewer = viewer

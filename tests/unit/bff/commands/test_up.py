@@ -17,7 +17,7 @@ from bff.__main__ import main
 from bff.commands import up as up_module
 from bff.commands.data_lock import alone
 from bff.commands.development import layout
-from bff.commands.serve import listen
+from bff.commands.sockets import listen
 from bff.commands.up import up
 from bff.errors import ConfigError
 from tests.harness.ports import free_block

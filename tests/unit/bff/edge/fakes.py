@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from bff.config import ClientConfig, EdgeConfig, Settings
 from bff.edge.head import Head
-from bff.edge.interfaces import AnswerReport
+from bff.edge.interfaces import AnswerReport, Scrape
 from bff.edge.routes import routes
 from bff.request import Arrival, OperationRequest
 from bff.response.envelope import Envelope
@@ -123,6 +123,8 @@ def edge(
     told: Told | None = None,
     ready: Callable[[], Awaitable[dict[str, str]]] = all_ready,
     draining: Callable[[], bool] = lambda: False,
+    scrape: Scrape | None = None,
+    operations: bool = True,
     environment: str = "production",
     **edge_settings: Any,
 ) -> Edge:
@@ -130,12 +132,17 @@ def edge(
     pipeline = FakePipeline(answering) if answering else FakePipeline()
     told = told or Told()
     registry = CollectorRegistry()
+
+    async def own() -> CollectorRegistry:
+        return registry
+
     app = Starlette(
         routes=routes(
             pipeline,
             settings(environment=environment, **edge_settings),
             ready,
-            registry=registry,
+            scrape=scrape or own,
+            operations=operations,
             telemetry=told,
             draining=draining,
         )

@@ -1,7 +1,7 @@
 """bff/edge/health.py: the operator's routes."""
 
 import pytest
-from prometheus_client import Counter
+from prometheus_client import CollectorRegistry, Counter
 
 from tests.unit.bff.edge.fakes import code, edge
 
@@ -65,6 +65,26 @@ async def test_metrics_are_exposed(accept: str, media: str) -> None:
     assert response.status_code == 200
     assert "facet_probe_total 1.0" in response.text
     assert response.headers["content-type"].startswith(media)
+
+
+async def test_strangers_learn_little() -> None:
+    """Where operators have a port of their own, the one of apps has no /metrics, and /readyz says
+    whether, not why."""
+    served = edge(ready=fails, operations=False)
+    assert (await served.http.get("/metrics")).status_code == 404
+    response = await served.http.get("/readyz")
+    assert (response.status_code, response.json()) == (503, {"status": "not ready"})
+    assert (await served.http.get("/healthz")).status_code == 200
+
+
+async def test_part_of_the_metrics_is_none() -> None:
+    """Metrics that cannot be gathered are 503: a part of them would look like a restart."""
+
+    async def breaks_off() -> CollectorRegistry:
+        raise TimeoutError
+
+    response = await edge(scrape=breaks_off).http.get("/metrics")
+    assert (response.status_code, code(response)) == (503, "INTERNAL")
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])

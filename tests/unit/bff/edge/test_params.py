@@ -60,8 +60,16 @@ def test_null_means_not_sent() -> None:
 def test_unknown_keys_are_tolerated() -> None:
     """New clients may send more than we know, at the top and in extensions."""
     library = {"clientLibrary": {"name": "apollo-ios", "version": "2.4.0"}}
-    request = body({"documentId": "x", "onError": "NULL", "new": [1], "extensions": library})
+    request = body({"documentId": "x", "onError": "PROPAGATE", "new": [1], "extensions": library})
     assert (request.document_id, request.extensions) == ("x", library)
+
+
+@pytest.mark.parametrize("asked", ["NULL", "HALT", "propagate", 1])
+def test_other_error_behaviours_are_refused(asked: object) -> None:
+    """A client that asks for nulls where none may be hears that it will not get them."""
+    with pytest.raises(BadRequest, match="'onError' can only be PROPAGATE here"):
+        body({"documentId": "x", "onError": asked})
+    assert body({"documentId": "x", "onError": None}).document_id == "x"
 
 
 def test_empty_text_with_id_is_no_text() -> None:

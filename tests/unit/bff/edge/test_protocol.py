@@ -1,5 +1,6 @@
 """bff/edge/protocol.py over real sockets: heads within limits, trailers without effect."""
 
+import asyncio
 import inspect
 import json
 from collections.abc import Iterator
@@ -8,9 +9,12 @@ import httptools
 import pytest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from bff.commands.serve import _protocol
+from bff.config import EdgeConfig
 from bff.edge import protocol
 from bff.edge.protocol import LINGER_BYTES, MAX_HEADERS
+from bff.edge.receipt import Guard, Told
+from bff.edge.server import busy_answer
+from bff.edge.server import protocol as protocol_of
 from tests.harness.raw_http import TIMEOUT_S, RawAnswer, Seen, Wire, echoing, head_of
 
 LIMIT = 4096
@@ -25,6 +29,13 @@ TRAILERS = (
 )
 # Kernel buffers of both ends, which the server does not see.
 BUFFERED = 16_000_000
+
+
+def _protocol(max_head_bytes: int) -> type[asyncio.Protocol]:
+    """As gateways have it, with a small limit."""
+    edge = EdgeConfig(max_head_bytes=max_head_bytes)
+    told = Told(lambda _: None, lambda _: None)
+    return protocol_of(edge, Guard(edge, told, busy_answer()))
 
 
 @pytest.fixture(scope="module")

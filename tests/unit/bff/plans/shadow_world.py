@@ -177,7 +177,7 @@ def prepared(text: str) -> Prepared:
     return Prepared(document, definition, sha256(text.encode()).hexdigest())
 
 
-def context(signed_in: bool = True, milliseconds: float = 1_500) -> Context:
+def context(signed_in: bool = True, milliseconds: float = 15_000) -> Context:
     """The context of one request."""
     arrived = arrival(milliseconds)
     caller = Caller(services(by_path({})), arrived, CallLog())

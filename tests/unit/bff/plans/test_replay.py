@@ -12,6 +12,7 @@ import pytest
 from bff.context import Context
 from bff.errors import NotFound, Unauthenticated
 from bff.plans.replay import NotRecorded, Recording, RecordingContext, ReplayContext, fresh
+from bff.store.shelf import Stale
 from tests.unit.bff.plans.shadow_world import (
     OwnLoader,
     PersonLoader,
@@ -60,6 +61,18 @@ async def test_loaders_of_the_exchange_are_shared() -> None:
     await made.load(PersonLoader, "a")
     assert World.fetched == [("PersonLoader", ["a"])]
     assert await ReplayContext(made.recording).load(PersonLoader, "a") is not None
+
+
+async def test_old_records_are_not_replayed() -> None:
+    """A last good answer that was shown makes a recording unfit; that there was none does not."""
+    made = recorded()
+    assert made.loader(PersonLoader).stale_of(["a"]) == [None]
+    assert made.recording.unfit is None
+    assert ReplayContext(made.recording).loader(PersonLoader).stale_of(["a"]) == [None]
+    kept: Any = made.loader(PersonLoader)
+    kept._loader.stale_of = lambda keys: [Stale("old", 9.0) for _ in keys]
+    assert kept.stale_of(["a"]) == [Stale("old", 9.0)]
+    assert made.recording.unfit == "an old record was shown"
 
 
 async def test_every_waiter_has_its_own_future() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bff.response.envelope import CacheScope, Envelope
+from bff.response.envelope import CacheScope, Envelope, Holds
 from bff.response.http_cache import HttpCache, entity_tag, is_known
 
 CACHE = HttpCache(60, cookie_credential=False)
@@ -17,8 +17,8 @@ ERROR = {"message": "late"}
         (Envelope(executed=True, cache="public"), True, "public"),
         (Envelope(executed=True, cache="public"), False, "private"),
         (Envelope(executed=True, cache="public", errors=[ERROR]), True, "private"),
-        (Envelope(executed=True, cache="public-by-release"), True, "public-by-release"),
-        (Envelope(executed=True, cache="public-by-release"), False, "private"),
+        (Envelope(executed=True, cache="public", holds=Holds(9)), True, "public"),
+        (Envelope(executed=True, cache="public", holds=Holds(0, 60, 60)), True, "private"),
         (Envelope(executed=True, cache="private"), True, "private"),
         (Envelope(executed=True, cache="private", errors=[ERROR]), False, "private"),
         (Envelope(executed=True), True, "no-store"),
@@ -37,17 +37,30 @@ def test_scopes_are_narrowed(envelope: Envelope, safe: bool, scope: CacheScope) 
         ("no-store", b"no-store", b"Accept, Accept-Encoding, Authorization"),
         ("private", b"private, no-cache", b"Accept, Accept-Encoding, Authorization"),
         ("public", b"public, max-age=60", b"Accept, Accept-Encoding"),
-        (
-            "public-by-release",
-            b"public, max-age=60",
-            b"Accept, Accept-Encoding, apollographql-client-version, graphql-client-version, "
-            b"x-app-build, x-client-capabilities",
-        ),
     ],
 )
 def test_headers_of_a_scope(scope: CacheScope, cache_control: bytes, vary: bytes) -> None:
     """Each scope has its Cache-Control, and varies on whatever the answer depends on."""
     assert dict(CACHE.headers(scope)) == {b"cache-control": cache_control, b"vary": vary}
+
+
+@pytest.mark.parametrize(
+    ("holds", "cache_control"),
+    [
+        (None, b"public, max-age=60"),
+        (Holds(7), b"public, max-age=7"),
+        (Holds(3_600), b"public, max-age=60"),
+        (
+            Holds(3_600, 900, 30),
+            b"public, max-age=60, stale-while-revalidate=300, stale-if-error=30",
+        ),
+    ],
+)
+def test_public_age_is_the_shortest(holds: Holds | None, cache_control: bytes) -> None:
+    """A CDN keeps a public answer as the settings say, and no longer than services do; stale
+    only where they allow it."""
+    cache = HttpCache(60, 300, cookie_credential=False)
+    assert dict(cache.headers("public", holds))[b"cache-control"] == cache_control
 
 
 def test_cookie_answers_vary_on_it() -> None:

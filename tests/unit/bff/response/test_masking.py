@@ -23,8 +23,10 @@ from bff.errors import (
 from bff.fence import NOTHING_WITHHELD, Withheld
 from bff.request import ClientIdentity
 from bff.response.envelope import Envelope
+from bff.response.http_cache import entity_tag
 from bff.response.masking import MASKED, field_entries
 from bff.response.shape import count, failure, shape
+from bff.screens.report import NO_SECTIONS, Report
 from bff.telemetry.metrics import Metrics
 from bff.upstreams.calls import CallLog
 from tests.unit.bff.upstreams.fakes import sample
@@ -40,6 +42,7 @@ class Ran:
     errors: Sequence[GraphQLError] = ()
     plan: str = "compiled"
     withheld: Withheld = NOTHING_WITHHELD
+    sections: Report = NO_SECTIONS
 
 
 def raising(error: Exception, text: str = "{\n  a\n}") -> Ran:
@@ -141,6 +144,22 @@ def test_public_answer_is_public() -> None:
     assert envelope.body() == {"data": {"a": 1}}
 
 
+@pytest.mark.parametrize(
+    ("failed", "cache", "outcome"),
+    [(False, "private", "partial"), (True, "no-store", "failed_screen")],
+)
+def test_screen_in_parts_is_never_public(failed: bool, cache: str, outcome: str) -> None:
+    """An old or empty section is not kept for everybody, nor under the whole answer's tag; without
+    a critical one nobody keeps the answer."""
+    told = {"home.feed": {"status": "stale", "ageS": 3}}
+    report = Report(told, (("Home.feed", "stale"),), failed)
+    envelope = shape(Ran({"a": 1}, sections=report), "request-1", "public", None)
+    assert (envelope.cache, envelope.outcome) == (cache, outcome)
+    assert envelope.body()["extensions"] == {"sections": told}
+    whole = shape(Ran({"a": 1}), "request-1", "public", None)
+    assert entity_tag(envelope.entity()) != entity_tag(whole.entity())
+
+
 @pytest.mark.parametrize("error", [Unauthenticated("x"), ValueError("x")])
 def test_failed_answer_is_never_public(error: Exception) -> None:
     """A passing failure is not kept for everybody, whatever was proven."""
@@ -173,6 +192,7 @@ def test_calls_are_shown_to_developers() -> None:
         "calls": 3,
         "late": 1,
         "joins": 5,
+        "cached": 0,
         "byService": {"content": 2, "accounts": 1},
     }
     assert shown["plan"] == "compiled"

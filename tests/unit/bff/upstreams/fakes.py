@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from joserfc.jwk import ECKey
 
-from bff.config import ServiceConfig, TelemetryConfig
+from bff.config import GuardConfig, ServiceConfig, TelemetryConfig
 from bff.request import Arrival, ClientIdentity, Deadline, Viewer
 from bff.telemetry.metrics import Metrics
 from bff.telemetry.spans import Tracing
@@ -74,11 +74,15 @@ def by_path(answers: Mapping[str, Any]) -> FakeTransport:
     return FakeTransport(answering)
 
 
-def services(transport: Transport, telemetry: TelemetryConfig | None = None) -> Services:
-    """What a process has, over a transport; every service may take a second."""
+def services(
+    transport: Transport, telemetry: TelemetryConfig | None = None, **rules: Any
+) -> Services:
+    """What a process has, over a transport; every service may take a second. A failed call is not
+    made again, unless the `rules` of its guard say so."""
     names = ("accounts", "content", "notifications")
+    guard = GuardConfig(**{"retry_share": 0, **rules})
     return Services(
-        configs={name: ServiceConfig(url=f"http://{name}.test") for name in names},
+        configs={name: ServiceConfig(url=f"http://{name}.test", guard=guard) for name in names},
         transport=transport,
         signer=Signer(KEY),
         metrics=Metrics("ios"),

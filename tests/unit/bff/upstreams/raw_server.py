@@ -125,9 +125,20 @@ ANSWERS: dict[str, Callable[[Writer], Awaitable[None]]] = {
     "/redirect": _raw(b"HTTP/1.1 307 Go\r\nlocation: /whole\r\ncontent-length: 0\r\n\r\n"),
     "/broken": _raw(b"HTTP/1.1 500 Oh\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nno"),
     "/gzipped": _whole(b"not gzip at all", b"content-encoding: gzip\r\n"),
+    "/fresh": _whole(
+        b"{}",
+        b"cache-control: private, max-age=5\r\ncache-tag: account:1,feed:1\r\n"
+        b"cache-invalidate: feed:1\r\n",
+    ),
+    "/undeclared": _whole(b"{}", b"cache-tag: feed:1\r\n"),
+    "/busy": _raw(b"HTTP/1.1 503 No\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n"),
+    "/odd-header": _raw(
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/\xffjson\r\ncontent-length: 2\r\n\r\n{}"
+    ),
+    "/long-head": _whole(b"{}", b"x-long: " + b"x" * 2_000_000 + b"\r\n"),
     "/cookie": _whole(b"{}", b"set-cookie: viewer=one; Path=/\r\n"),
     "/silent": _silence,
-    "/drip": _drip(HEAD + b"content-length: 3000\r\n\r\n", b"x"),
+    "/drip": _drip(HEAD + b"content-length: %d\r\n\r\n" % CAP, b"x"),
     "/drip-chunked": _drip(CHUNKED, _chunk(b"x")),
     "/reset": _reset,
     "/cut": _raw(HEAD + b"content-length: 10\r\n\r\nabc", close=True),

@@ -9,9 +9,10 @@ from typing import Any, Literal
 import pytest
 from pyreqwest.exceptions import ReadError, RequestTimeoutError
 
-from bff.config import ServiceConfig, UpstreamsConfig
+from bff.config import GuardConfig, ServiceConfig, UpstreamsConfig
 from bff.upstreams.transport import (
     AnswerTooLarge,
+    CallUnsendable,
     Httpx2Transport,
     Outgoing,
     PyreqwestTransport,
@@ -30,14 +31,10 @@ SHORT_S = 0.15
 MUST_END_S = 10
 
 
-def config(kind: Literal["pyreqwest", "httpx2"], connections: int = 5) -> UpstreamsConfig:
-    service = ServiceConfig(url="http://127.0.0.1:1")
-    return UpstreamsConfig(
-        transport=kind,
-        services={"content": service},
-        max_answer_bytes=CAP,
-        max_connections=connections,
-    )
+def config(kind: Literal["pyreqwest", "httpx2"]) -> UpstreamsConfig:
+    """Of one service with one slot: the pool has five places."""
+    service = ServiceConfig(url="http://127.0.0.1:1", guard=GuardConfig(max_in_flight=1))
+    return UpstreamsConfig(transport=kind, services={"content": service}, max_answer_bytes=CAP)
 
 
 @pytest.fixture(params=KINDS)
@@ -128,6 +125,41 @@ async def test_compression_is_not_asked_for(transport: Transport, server: RawSer
     assert answer.body == b"not gzip at all"
 
 
+async def test_freshness_is_handed_on(transport: Transport, server: RawServer) -> None:
+    """What an answer says of how long it is good for, by what tags, and what it made old, comes
+    along as it was written; of a read nothing can be old."""
+    read = await transport.send(get(server, "/fresh"))
+    assert (read.cache_control, read.cache_tags) == ("private, max-age=5", "account:1,feed:1")
+    assert (read.invalidates, read.retry_after) == (None, None)
+    write = await transport.send(Outgoing("PUT", f"{server.url}/fresh", {}, None, 10))
+    assert write.invalidates == "feed:1"
+    silent = await transport.send(get(server, "/undeclared"))
+    assert (silent.cache_control, silent.cache_tags) == (None, None)
+
+
+async def test_pause_is_handed_on(transport: Transport, server: RawServer) -> None:
+    """A service that asks for a pause is heard."""
+    assert (await transport.send(get(server, "/busy"))).retry_after == "7"
+
+
+async def test_long_head_is_refused(transport: Transport, server: RawServer) -> None:
+    """Headers without end are a failure, not memory."""
+    with pytest.raises(TransportFailure):
+        await transport.send(get(server, "/long-head"))
+
+
+async def test_odd_header_blames_the_answer(transport: Transport, server: RawServer) -> None:
+    """A header that is no text is the answer's fault: it is not taken for a call that cannot be
+    sent."""
+    try:
+        answer = await transport.send(get(server, "/odd-header"))
+    except CallUnsendable:
+        pytest.fail("the call was sent")
+    except TransportFailure:
+        return
+    assert "json" in answer.content_type
+
+
 async def test_cookies_are_not_kept(transport: Transport, server: RawServer) -> None:
     """What a service sets for one viewer's call is never sent with another's."""
     for _ in range(2):
@@ -147,7 +179,7 @@ async def test_timeout_is_of_the_whole_call(
 
 async def test_waiting_for_the_pool_counts(kind: Any, server: RawServer) -> None:
     """A call that gets no connection in its time times out like any other."""
-    transport = make_transport(config(kind, connections=1))
+    transport = PyreqwestTransport(1, CAP) if kind == "pyreqwest" else Httpx2Transport(1, CAP)
     slow = asyncio.create_task(transport.send(get(server, "/silent", 0.6)))
     while not server.requests:
         await asyncio.sleep(0.01)
@@ -220,7 +252,7 @@ async def test_errors_do_not_name_what_was_asked(
 async def test_bad_header_is_a_failure(transport: Transport, server: RawServer) -> None:
     """A header that could smuggle another is not sent, and its value is not repeated."""
     headers = {"idempotency-key": "secret\r\nx-viewer: a"}
-    with pytest.raises(TransportFailure) as raised:
+    with pytest.raises(CallUnsendable) as raised:
         await transport.send(Outgoing("GET", f"{server.url}/whole", headers, None, 5))
     assert "secret" not in str(raised.value)
     assert server.requests == []

@@ -1,7 +1,8 @@
 """Signing in and out: passwords, tokens, sessions and the revocation epoch."""
 
 import asyncio
-from datetime import timedelta
+import time
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import httpx2
@@ -13,6 +14,7 @@ from sqlalchemy import func, select
 from core_services.accounts import passwords
 from core_services.accounts.seed import DEMO_PASSWORD
 from core_services.accounts.tables import devices, sessions
+from core_services.kit import times
 from core_services.kit.app import open_database
 from core_services.kit.tables import idempotency_keys
 from core_services.kit.times import now, to_wire
@@ -186,6 +188,26 @@ async def test_revocations_list_moved_epochs(service: Accounts) -> None:
     assert listed["as_of"] >= signed_out.json()["updated_at"]
     repeated = await service.call("GET", "/v1/revocations", params={"since": listed["as_of"]})
     assert repeated.json()["as_of"] >= listed["as_of"]
+
+
+async def test_revocations_keep_the_databases_time(
+    service: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sign-out on a process whose clock is two minutes behind is found by who asks for all since
+    a minute ago, and another process's wrong clock does not move `as_of`."""
+
+    class Wrong(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Wrong":
+            return cls.fromtimestamp(time.time() - 120, tz)
+
+    a_minute_ago = to_wire(now() - timedelta(minutes=1))
+    monkeypatch.setattr(times, "datetime", Wrong)
+    assert now() < datetime.now(UTC) - timedelta(seconds=100), "VOID: the clock is right"
+    await service.call("POST", "/v1/sign-out", viewer="acc_00016")
+    listed = await service.call("GET", "/v1/revocations", params={"since": a_minute_ago})
+    assert "acc_00016" in {entry["account_id"] for entry in listed.json()["revocations"]}
+    assert listed.json()["as_of"] > a_minute_ago
 
 
 async def test_later_since_lists_nothing(service: Accounts) -> None:

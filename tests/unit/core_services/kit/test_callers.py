@@ -12,6 +12,7 @@ from joserfc.jwk import ECKey
 from core_services.kit import callers
 from core_services.kit.callers import CallerCheck
 from core_services.kit.errors import CallerUnknown, ViewerInvalid
+from core_services.kit.tokens import NotNowError
 from tests.harness.callers import Caller
 
 IOS, ANDROID, STRANGER = Caller.new("bff-ios"), Caller.new("bff-android"), Caller.new("bff-tv")
@@ -167,14 +168,60 @@ def test_remembered_assertion_keeps_its_caller(check: CallerCheck) -> None:
         check.viewer(token, "bff-android")
 
 
-def test_remembered_credential_expires(check: CallerCheck, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_remembered_credential_expires() -> None:
     """A remembered token is refused once its time and the leeway are over."""
+    clock = Clock()
+    check = CallerCheck("content", {"bff-ios": public(IOS)}, clock)
     header = f"Bearer {IOS.credential('content')}"
     assert check.caller(header) == "bff-ios"
-    real = time.time
-    monkeypatch.setattr(time, "time", lambda: real() + 400)
+    clock.ahead_s = 400
     with pytest.raises(CallerUnknown):
         check.caller(header)
+
+
+class Clock:
+    """A clock that is wrong by as much as one likes."""
+
+    ahead_s = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead_s
+
+
+@pytest.mark.parametrize("ahead_s", [-30, -29, 0, 29, 30])
+@pytest.mark.parametrize("age_s", [0, 39])
+def test_skew_within_leeway_is_nothing(ahead_s: int, age_s: int) -> None:
+    """Clocks thirty seconds apart, either way, refuse nothing: neither a fresh statement nor one
+    that its caller repeats as long as callers do (two thirds of its life)."""
+    clock = Clock()
+    check = CallerCheck("content", {"bff-ios": public(IOS)}, clock)
+    signed = at() - age_s
+    credential = IOS.credential("content", iat=signed, exp=signed + 300)
+    assertion = IOS.assertion("acc_00001", iat=signed, exp=signed + 60)
+    clock.ahead_s = ahead_s
+    for _ in range(2):  # the second time it is remembered
+        assert check.caller(f"Bearer {credential}") == "bff-ios"
+        assert check.viewer(assertion, "bff-ios").account_id == "acc_00001"
+
+
+@pytest.mark.parametrize("ahead_s", [-120, 120])
+def test_skew_beyond_leeway_is_refused(ahead_s: int) -> None:
+    """Clocks two minutes apart refuse every viewer, and the cause says by how much, for the alarm;
+    a credential lives longer, and is refused where it comes from the future."""
+    clock = Clock()
+    clock.ahead_s = ahead_s
+    check = CallerCheck("content", {"bff-ios": public(IOS)}, clock)
+    with pytest.raises(ViewerInvalid) as refused:
+        check.viewer(IOS.assertion("acc_00001"), "bff-ios")
+    cause = refused.value.__cause__
+    assert isinstance(cause, NotNowError)
+    assert abs(cause.ahead_s + ahead_s) < 2
+    credential = f"Bearer {IOS.credential('content')}"
+    if ahead_s > 0:
+        assert check.caller(credential) == "bff-ios"
+    else:
+        with pytest.raises(CallerUnknown):
+            check.caller(credential)
 
 
 def test_memory_of_tokens_is_bounded(check: CallerCheck, monkeypatch: pytest.MonkeyPatch) -> None:

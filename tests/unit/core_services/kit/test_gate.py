@@ -290,5 +290,6 @@ async def test_polls_are_no_news(client: httpx2.AsyncClient, caller: Caller) -> 
         await client.get("/.well-known/jwks.json")
         await client.get("/v1/revocations")
         await client.get("/healthz")
-    news = [line["status"] for line in logs if line["log_level"] != "debug"]
-    assert news == [401, 200]
+    news = [line for line in logs if line["log_level"] != "debug"]
+    assert [line["status"] for line in news if line["event"] == "request"] == [401, 200]
+    assert [line["event"] for line in news] == ["credential refused", "request", "request"]

@@ -5,13 +5,16 @@ import signal
 import subprocess
 import sys
 import textwrap
-from datetime import timedelta
+import time
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
+import orjson
 import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from core_services.kit import times
 from core_services.kit.database import Database
 from core_services.kit.errors import (
     Conflict,
@@ -46,6 +49,43 @@ async def test_repeat_replays_first_answer(database: Database) -> None:
     assert (second.status, second.body) == (first.status, first.body) == (201, {"revision": 1})
     assert second.headers() == {"idempotency-replayed": "true"}
     assert await effects(database) == 1
+
+
+async def test_replay_is_the_same_bytes(database: Database) -> None:
+    """A replay differs from the first answer in no byte, whatever JSON its effect put in."""
+    odd = orjson.Fragment(b'{ "b" : 1.0, "a":\t[1e2] }')
+
+    async def effect(_: AsyncConnection) -> Outcome:
+        return Outcome({"z": odd, "name": "Zo\u00eb \U0001f98a", "a": None})
+
+    first, second = [await once(database, CALL, effect) for _ in range(2)]
+    assert second.replayed
+    assert first.content == second.content
+    assert b'{ "b" : 1.0' in first.content
+
+
+async def test_keys_keep_the_databases_time(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How long a key is kept is the database's to say: a process whose clock is a month ahead
+    deletes nothing, and one a month behind writes no key that is old already."""
+
+    class Wrong(datetime):
+        days = 30
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Wrong":
+            return cls.fromtimestamp(time.time() + cls.days * 86_400, tz)
+
+    monkeypatch.setattr(times, "datetime", Wrong)
+    assert times.now() > datetime.now(UTC) + timedelta(days=29), "VOID: the clock is right"
+    await once(database, CALL, move)
+    assert await forget_old_keys(database) == 0
+    Wrong.days = -30
+    await once(database, KeyedCall("acc_00002", "save_item", "key-1", {}), move)
+    monkeypatch.undo()
+    assert await forget_old_keys(database) == 0
+    assert (await once(database, CALL, move)).replayed
 
 
 async def test_other_input_is_refused(database: Database) -> None:

@@ -101,6 +101,38 @@ def test_idle_service_stops_at_once(environ: dict[str, str], tmp_path: Path) -> 
         assert process.wait(10) == 0
 
 
+def test_slow_requests_and_a_slow_end(
+    environ: dict[str, str], caller: Caller, tmp_path: Path
+) -> None:
+    """A request that does not arrive is refused, a connection that says nothing closed, and a kept
+    one left alone; after SIGTERM the service is not ready, answers on, and asks its callers to come
+    back on other connections."""
+    told = environ | {"ACCOUNTS__RECEIPT_TIMEOUT_S": "0.5", "ACCOUNTS__LAME_DUCK_S": "1"}
+    with (
+        running_service("accounts", told, tmp_path / "log") as (url, process),
+        httpx2.Client(base_url=url) as kept,
+    ):
+        kept.get("/healthz")
+        host, port = url.removeprefix("http://").split(":")
+        with (
+            half_sent(url, caller, b"{}") as slow,
+            socket.create_connection((host, int(port)), timeout=10) as silent,
+        ):
+            with slow.makefile("rb") as stream:
+                refused = stream.read()
+            assert silent.recv(1) == b""
+        assert refused.startswith(b"HTTP/1.1 408 ")
+        assert b'"code":"REQUEST_TIMEOUT"' in refused
+        assert "connection" not in kept.get("/healthz").headers
+        process.send_signal(signal.SIGTERM)
+        while (ready := httpx2.get(f"{url}/readyz")).status_code == 200:
+            pass
+        assert (ready.status_code, ready.json()["code"]) == (503, "DRAINING")
+        answer = httpx2.get(f"{url}/healthz")
+        assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+        assert process.wait(10) == 0
+
+
 def test_log_is_json_without_secrets(
     environ: dict[str, str], caller: Caller, tmp_path: Path
 ) -> None:

@@ -1,0 +1,1 @@
+"""A bad day: faults, overload, slow networks, wrong clocks; see README.md."""
