@@ -121,6 +121,8 @@ class Gateway:
             await self.apq_tier.close()
             # Nobody waits for these any more, but they must not be torn in two.
             await self.pipeline.services.effects.settle(self.settings.edge.shutdown_grace_s)
+            if cache is not None:
+                await cache.close()
             await self.pipeline.services.transport.close()
             self.pipeline.services.tracing.close()
 

@@ -60,6 +60,10 @@ class Exchange:
     def upstream_calls(self) -> int:
         return self.calls.total
 
+    def together(self) -> None:
+        """Several operations share the calls: of none alone it is known how long it holds."""
+        self.calls.undeclared = True
+
     async def answer(self, request: OperationRequest) -> Envelope:
         """Answer one operation. Never raises: a refusal or a fault is an envelope too."""
         started, operation = time.perf_counter(), None

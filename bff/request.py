@@ -68,6 +68,7 @@ class Viewer(msgspec.Struct, frozen=True):
 class Arrival(msgspec.Struct, frozen=True):
     """What one exchange (an HTTP request, later a socket message) brings for all its operations.
     `address` is what limits know of where it comes from, None where nobody counts that.
+    `by_account`: they took it from the account of its token already, and not from there.
     `says_priority`: the client named it; else the document may know better."""
 
     request_id: str
@@ -78,6 +79,7 @@ class Arrival(msgspec.Struct, frozen=True):
     address: str | None = None
     priority: Priority = Priority.USER
     says_priority: bool = False
+    by_account: bool = False
 
 
 class OperationRequest(msgspec.Struct, frozen=True):

@@ -136,13 +136,13 @@ class Authenticator:
         found = self._believed(authorization) if authorization is not None else None
         return self._in_force(found) if found is not None else None
 
-    def knows(self, authorization: str) -> bool:
-        """Whether a header's token was found right a moment ago, and is still in force."""
+    def knows(self, authorization: str) -> str | None:
+        """The account of a header's token that was found right a moment ago and is in force."""
         found = self._believed(authorization)
         try:
-            return found is not None and self._in_force(found) is not None
+            return None if found is None else self._in_force(found).account_id
         except FieldError:
-            return False
+            return None
 
     def _believed(self, authorization: str) -> _Verified | None:
         found = self._verified.get(hashlib.sha256(authorization.encode()).digest())
@@ -223,7 +223,7 @@ class Authenticator:
         if max(issued, begins) - leeway > now:
             # Signed by the identity service, which does not sign ahead: one of two clocks is wrong.
             self._metrics.event("clock_behind")
-            log.warning("clock_behind", ahead_s=round(max(issued, begins) - now))
+            log.warning("clock_behind", ahead_s=max(issued, begins) - round(now))
         if expires + leeway < now or max(issued, begins) - leeway > now:
             raise self._refuse("expired or not yet valid")
         if expires - issued > MOST_LIFE_S:

@@ -25,6 +25,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from bff.access.buckets import Buckets
+from bff.store.redis_tier import let_go
 from bff.telemetry.logs import logger
 
 log = logger(__name__)
@@ -146,7 +147,7 @@ class Ledger:
         return None if answer is None else answer[0] / 1e6
 
     async def close(self) -> None:
-        await self._redis.aclose()
+        await let_go(self._redis)
 
     async def _tell(self, told: Sequence[Asked]) -> bool:
         for one in told:

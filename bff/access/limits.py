@@ -3,13 +3,15 @@
 An operation counts against the account that is signed in, otherwise against the address it comes
 from. Who is signed in is known late, so every operation is taken from its address first and given
 back: thousands behind one carrier's address do not run short by each other as long as they are
-signed in, nor where somebody else there floods, if their token was seen before. A device is told
+signed in, nor where somebody else there floods: whoever's token was seen before then takes from his
+account at once, and gives the address nothing back. A device is told
 apart at its address only: the id is the app's word. Decisions are made in this process
 (`buckets.py`) and settled with the others (`ledger.py`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Callable, Hashable
@@ -41,9 +43,9 @@ class Limited(NamedTuple):
     state: bytes
 
 
-def _nobody(_authorization: str) -> bool:
+def _nobody(_authorization: str) -> str | None:
     """Knows no token."""
-    return False
+    return None
 
 
 def retry_after_ms(wait_s: float) -> int:
@@ -98,8 +100,8 @@ class Limits:
             if ledger_of is not None
             else None
         )
-        # Whether an `authorization` header holds a token that was found right before; wired later.
-        self.knows: Callable[[str], bool] = _nobody
+        # Whose token an `authorization` header holds that was found right before; wired later.
+        self.knows: Callable[[str], str | None] = _nobody
         # What to tell with an answer that is on its way, by its arrival; most callers hear nothing.
         self.nearly: dict[int, Limited] = {}
 
@@ -127,9 +129,19 @@ class Limits:
                 return self._refuse(by_address, address, wait, now)
         return None
 
-    def vouched(self, authorization: bytes | None) -> bool:
-        """Whether a caller is somebody although his address ran out: his token is known."""
-        return authorization is not None and self.knows(authorization.decode("latin-1"))
+    def vouched(self, authorization: bytes | None) -> str | None:
+        """The account of a caller whose token is known, for where his address ran out."""
+        return None if authorization is None else self.knows(authorization.decode("latin-1"))
+
+    def arrived_as(self, account: str, n: int = 1) -> Limited | None:
+        """Take `n` operations from an account instead of an address; None where that was possible.
+        Before anything is parsed: a token must not make what comes to nothing cost nothing."""
+        buckets = self._user
+        if buckets is None:
+            return None
+        now = self._clock()
+        wait = buckets.take(account, n, now)
+        return self._refuse(buckets, account, wait, now) if wait > 0.0 else None
 
     def spend(self, arrival: Arrival, viewer: Viewer | None, cost: int) -> None:
         """Take one operation, its cost known, from whoever asks for it. Raises RateLimited."""
@@ -138,18 +150,21 @@ class Limits:
             if address is not None:
                 self._take(arrival, self._address_cost, address, cost)
             return
-        if address is not None and self._address is not None:
-            self._address.give_back(address, 1)
-        self._take(arrival, self._user, viewer.account_id, 1)
+        if not arrival.by_account:
+            if address is not None and self._address is not None:
+                self._address.give_back(address, 1)
+            self._take(arrival, self._user, viewer.account_id, 1)
         self._take(arrival, self._cost, viewer.account_id, cost)
 
     async def attempt(self, kind: str, subject: str, address: str | None) -> None:
         """Count one attempt of a kind on a subject (sign-in, on an account's name), in the account
         of the subject, however it is spelt, and of the address. Raises FieldRateLimited."""
-        subject = subject.strip().casefold()
+        # A hash: what is remembered of a text of the app's choosing must not be as long as it is.
+        named = subject.strip().casefold().encode(errors="surrogatepass")
+        name = hashlib.blake2b(named, digest_size=16).digest()
         asked = [
             Asked(buckets, (kind, key), 1)
-            for buckets, key in ((self._attempts, subject), (self._address_attempts, address))
+            for buckets, key in ((self._attempts, name), (self._address_attempts, address))
             if buckets is not None and key is not None
         ]
         wait = await self.ledger.take(asked) if self.ledger is not None and asked else None

@@ -197,8 +197,22 @@ class Supervisor:
         log.error(
             "worker_crashed", slot=child.slot, worker=child.pid, code=code, restarted_in_s=pause_s
         )
-        await asyncio.sleep(pause_s)
-        await self._start(child.slot)
+        await self._start_in(child.slot, pause_s)
+
+    async def _start_in(self, slot: int, pause_s: float) -> None:
+        """Fill a slot after a pause, and try on where the machine has no process to give: the other
+        workers serve, and must not end for want of one more."""
+        while True:
+            await asyncio.sleep(pause_s)
+            try:
+                await self._start(slot)
+            except OSError as error:
+                pause_s = min(BACKOFF_MOST_S, max(BACKOFF_S, pause_s * 2))
+                log.error(
+                    "worker_not_started", slot=slot, reason=error.strerror, again_in_s=pause_s
+                )
+            else:
+                return
 
     # Signals.
 
@@ -245,11 +259,13 @@ class Supervisor:
             if self._stopping:
                 return
             old = self._in_slot(slot)
-            new = await self._new(slot, frozen, candidate=True)
-            refused = await self._refused(new)
-            if refused is not None:
-                new.stop()
+            new, refused = await self._tried(slot, frozen)
+            if new is None:
                 self._refuse_reload(refused)
+                if self._frozen is not frozen:
+                    frozen.close()
+                # The old one may have ended meanwhile, and left its place to who is refused now.
+                self._begin(self._start_in(slot, 0.0))
                 return
             new.candidate = False
             if self._frozen is not frozen:
@@ -260,6 +276,18 @@ class Supervisor:
         self._metrics.reloads.labels("taken").inc()
         log.info("reload_taken", workers=self._count)
 
+    async def _tried(self, slot: int, frozen: FrozenSettings) -> tuple[Child | None, str]:
+        """A new worker that is ready; or none, and why."""
+        try:
+            new = await self._new(slot, frozen, candidate=True)
+        except OSError as error:
+            return None, f"no new worker could be started ({error.strerror})"
+        refused = await self._refused(new)
+        if refused is None:
+            return new, ""
+        new.stop()
+        return None, refused
+
     async def _refused(self, new: Child) -> str | None:
         """Why a new worker does not become ready; None where it is."""
         try:
@@ -267,7 +295,7 @@ class Supervisor:
                 await new.no_longer_starts()
         except TimeoutError:
             return f"no worker was ready within {READY_WITHIN_S:g} s; /readyz and the log say why"
-        if new.state == "ready":
+        if new.state == "ready" and new.process.returncode is None:
             return None
         return new.said or f"the new worker ended with exit code {new.process.returncode}"
 

@@ -36,6 +36,11 @@ class Addresses:
         self._standard = config.forwarded_header == "forwarded"
         self._cached = lru_cache(maxsize=4_096)(self._read)
 
+    def is_proxy(self, peer: str) -> bool:
+        """Whether the settings trust a peer to speak for others."""
+        address = _parsed(peer)
+        return address is not None and self._is_trusted(address)
+
     def of(self, peer: str | None, forwarded: bytes | None) -> str:
         """The address a request counts for, IPv6 by its /64: a subscriber gets at least that much.
         `forwarded` is the value of `header`."""

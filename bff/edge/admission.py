@@ -27,11 +27,13 @@ _PUBLIC = b"public"
 
 
 class Visit(msgspec.Struct):
-    """What the head says of a request, for admission. `priority` is None where it names none."""
+    """What the head says of a request, for admission. `priority` is None where it names none.
+    `account`: whose limits it is taken from, because those of its address ran out."""
 
     address: str | None
     device: bytes | None
     priority: Priority | None
+    account: str | None = None
 
 
 class Entrance:
@@ -66,11 +68,15 @@ class Entrance:
         limits = self._limits
         if limits is None or visit.address is None:
             return None
-        found = limits.arrived(visit.address, visit.device, operations)
+        found = None
+        if visit.account is None:
+            found = limits.arrived(visit.address, visit.device, operations)
+            if found is not None and found.kind == "address":
+                # Perhaps somebody else floods from there.
+                visit.account = limits.vouched(head.headers.get(b"authorization"))
+        if visit.account is not None:
+            found = limits.arrived_as(visit.account, operations)
         if found is None:
-            return None
-        if found.kind == "address" and limits.vouched(head.headers.get(b"authorization")):
-            # Somebody else floods from there. His own account is charged once he is known.
             return None
         return _refusal(429, RateLimited.code, TOO_MANY, retry_after_ms(found.wait_s), head, found)
 
@@ -99,6 +105,11 @@ class Entrance:
         found = limits.nearly.pop(id(arrival), None)
         if found is not None and not _is_public(answer.headers):
             answer.headers += _standing(found)
+
+    def forget(self, arrival: object) -> None:
+        """Nothing is told: its answer came to nothing, and the next may have its identity."""
+        if self._limits is not None:
+            self._limits.nearly.pop(id(arrival), None)
 
 
 def _refusal(

@@ -94,6 +94,7 @@ class Framer:
             settings.public_max_age_s,
             settings.public_stale_s,
             cookie_credential=settings.cookie_credential,
+            by_origin=bool(settings.cors_origins),
         )
 
     def one(self, envelope: Envelope, head: Head, *, allow: bytes = b"POST") -> Answer:

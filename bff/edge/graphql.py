@@ -73,7 +73,13 @@ class OperationEndpoint(Endpoint):
                     return limited
             # The wait at the entrance was the request's own time.
             left_ms = self._deadline_ms - (time.perf_counter() - read_at) * 1000
-            arrived = arrival(head, left_ms, address=visit.address, priority=visit.priority)
+            arrived = arrival(
+                head,
+                left_ms,
+                address=visit.address,
+                priority=visit.priority,
+                by_account=visit.account is not None,
+            )
             return await self._ask(asked, arrived, head)
         except ClientError as error:
             return self._refused(error, head)
@@ -82,11 +88,16 @@ class OperationEndpoint(Endpoint):
 
     async def _ask(self, asked: Asked, arrived: Arrival, head: Head) -> Answer:
         exchange = self._pipeline.open(arrived)
-        if asked.batch:
-            members = (_in_place(exchange, member, head) for member in asked.members)
-            answer = self._framer.many(await asyncio.gather(*members), head)
-        else:
-            answer = self._framer.one(await exchange.answer(asked.only), head)
+        try:
+            if asked.batch:
+                exchange.together()
+                members = (_in_place(exchange, member, head) for member in asked.members)
+                answer = self._framer.many(await asyncio.gather(*members), head)
+            else:
+                answer = self._framer.one(await exchange.answer(asked.only), head)
+        except BaseException:
+            self._door.forget(arrived)
+            raise
         answer.operations = len(asked.members)
         answer.upstream_calls = exchange.upstream_calls
         answer.client = arrived.client

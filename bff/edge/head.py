@@ -80,6 +80,7 @@ def arrival(
     *,
     address: str | None = None,
     priority: Priority | None = None,
+    by_account: bool = False,
 ) -> Arrival:
     """What the operations of this request share. The deadline starts now, and the client may have
     set an earlier one (`x-deadline-ms`): call it once the body is read, so that a phone's slow
@@ -101,6 +102,7 @@ def arrival(
         address=address,
         priority=Priority.USER if priority is None else priority,
         says_priority=priority is not None,
+        by_account=by_account,
     )
 
 

@@ -31,6 +31,9 @@ class Exchange(Protocol):
     def used(self) -> Used:
         """What was answered so far, as usage counts it."""
 
+    def together(self) -> None:
+        """Several operations are asked at once: none may be told what holds of all their calls."""
+
     async def answer(self, request: OperationRequest) -> Envelope:
         """Answer one operation; a refusal is an envelope with a code, never an exception."""
 

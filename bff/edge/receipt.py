@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable
-from ipaddress import ip_address, ip_network
 from random import randint
 from socket import SO_LINGER, SOL_SOCKET
 from struct import pack
@@ -23,6 +22,7 @@ from typing import Any, NamedTuple
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from bff.config import EdgeConfig
+from bff.edge.address import Addresses
 from bff.edge.protocol import LINGER_S, LimitedProtocol
 from bff.edge.share import Turn
 
@@ -54,7 +54,7 @@ class Guard:
         self._busy = busy  # headers, empty line and body of the 503
         self._by_address: Tally[str] = Tally()
         self._per_address = edge.max_connections_per_address
-        self._proxies = [ip_network(text) for text in edge.trusted_proxies]
+        self._speaks_for_many = Addresses(edge).is_proxy
 
     def admits(self, connection: WatchedProtocol, present: int) -> bool:
         """Whether one more connection may stay; `present` counts it. A proxy that the settings
@@ -73,10 +73,6 @@ class Guard:
             self._by_address[address] -= 1
             if self._by_address[address] <= 0:
                 del self._by_address[address]
-
-    def _speaks_for_many(self, address: str) -> bool:
-        found = ip_address(address)
-        return any(found in network for network in self._proxies)
 
     def sweep(self, connections: Iterable[WatchedProtocol], now: float) -> None:
         """End what took too long; `now` in seconds of any steady clock."""

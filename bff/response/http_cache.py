@@ -25,7 +25,12 @@ class HttpCache:
     """
 
     def __init__(
-        self, public_max_age_s: int, public_stale_s: int = 0, *, cookie_credential: bool
+        self,
+        public_max_age_s: int,
+        public_stale_s: int = 0,
+        *,
+        cookie_credential: bool,
+        by_origin: bool = False,
     ) -> None:
         self._max_age = public_max_age_s
         self._stale = public_stale_s
@@ -34,6 +39,9 @@ class HttpCache:
             viewer += b", Cookie"
         self._nobodys = (b"cache-control", b"no-store"), (b"vary", viewer)
         self._viewers = (b"cache-control", b"private, no-cache"), (b"vary", viewer)
+        # Where other origins may read (Fetch standard, CORS protocol and HTTP caches): or a copy
+        # made for who named none would be given to a browser, which may not read it.
+        self._vary = b"Accept, Accept-Encoding" + (b", Origin" if by_origin else b"")
 
     def scope(self, envelope: Envelope, *, safe: bool) -> CacheScope:
         """Who may keep this answer; `safe` tells a GET or HEAD."""
@@ -59,7 +67,7 @@ class HttpCache:
             ):
                 if allowed := min(seconds, self._stale):
                     parts.append(b"%s=%d" % (name, allowed))
-        return (b"cache-control", b", ".join(parts)), (b"vary", b"Accept, Accept-Encoding")
+        return (b"cache-control", b", ".join(parts)), (b"vary", self._vary)
 
     def _public_age(self, holds: Holds | None) -> int:
         return self._max_age if holds is None else min(self._max_age, holds.max_age)

@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 
 from bff.store.freshness import MOST_S, Freshness
 from bff.store.records import DECODED, ENTRY_BYTES, RecordCache
+from bff.store.redis_tier import let_go
 from bff.store.sealed import FORMAT, Form, Sealed, Sealer, Unreadable
 from bff.store.shelf import Entry, Shelf
 
@@ -151,9 +152,18 @@ class SharedRecords:
             await asyncio.sleep(self._pause_s)
 
     async def close(self) -> None:
-        if self._reading:
-            await asyncio.wait(self._reading, timeout=self._timeout_s * 4)
-        await self._redis.aclose()
+        """Once `run` has ended: tells what is still to be told, if Redis takes it, and lets go of
+        all connections. Nothing may be asked after that."""
+        self._waiting.clear()
+        while self._told and await self._write_some():
+            pass
+        reading = set(self._reading)
+        if reading:
+            _, reading = await asyncio.wait(reading, timeout=self._timeout_s * 4)
+        for task in reading:
+            task.cancel()  # it could still open a connection, when all are closed
+        await asyncio.gather(*reading, return_exceptions=True)
+        await let_go(self._redis)
 
     # Reading.
 
@@ -161,7 +171,7 @@ class SharedRecords:
         self, names: Sequence[str]
     ) -> tuple[float, int, dict[str, Sealed], dict[str, int]]:
         """Raises TimeoutError when it takes too long. It is left to end by its own time limits
-        then: a command cancelled half-way leaves a connection that nobody closes."""
+        then: a command cancelled half-way costs its connection."""
         task = asyncio.get_running_loop().create_task(self._looked_up(names))
         self._reading.add(task)
         task.add_done_callback(self._read_ended)

@@ -25,6 +25,9 @@ from bff.upstreams.refusals import Again, Failure, undelivered
 from bff.upstreams.transport import Incoming, Outgoing, Transport, TransportError
 
 DEADLINE = "x-deadline-ms"
+# What a second try leaves of the request's time, for what can stand in its place if it fails too:
+# the last good answer, and the loads below that.
+ROOM_S = 0.05
 IDEMPOTENCY_KEY = "idempotency-key"
 
 # Told of every good answer: its headers say how long it is good for, and what it made old.
@@ -43,9 +46,9 @@ class Ask(msgspec.Struct, frozen=True):
     hear: Hear
     probe: bool = False
 
-    def retimed(self) -> Ask:
-        """The same call as it is sent now, with the time that is left."""
-        left = self.deadline.remaining()
+    def retimed(self, room_s: float = 0.0) -> Ask:
+        """The same call as it is sent now, with the time that is left beside some room."""
+        left = self.deadline.remaining() - room_s
         patience = min(self.guard.timeout_s, left)
         return self._within(patience, by_deadline=patience == left)
 
@@ -103,7 +106,7 @@ class Sender:
             return failed
         if span is not None:
             span.set_attribute(Attribute.RESENDS, 1)
-        answer = await self._attempt(ask.retimed(), span)
+        answer = await self._attempt(ask.retimed(ROOM_S), span)
         if not isinstance(answer, Failure):
             guard.retried("ok")
             return answer

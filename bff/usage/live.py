@@ -12,7 +12,7 @@ from typing import cast
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from bff.store.redis_tier import NAMESPACE
+from bff.store.redis_tier import NAMESPACE, let_go
 from bff.usage.counts import Count, Pair
 
 MINUTE_S = 60
@@ -81,7 +81,7 @@ class Live:
 
     async def close(self) -> None:
         """Let go of connections."""
-        await self._redis.aclose()
+        await let_go(self._redis)
 
     def _key(self, minute: int) -> str:
         return f"{NAMESPACE}:{self._platform}:usage:{minute}"

@@ -118,7 +118,7 @@ class ProfileScreen:
     account: Profile | None = batch_field(
         ProfileByViewerLoader,
         viewer_key,
-        directives=[Section(critical=True)],
+        directives=[Section(critical=True, fallback=SectionFallback.STALE)],
     )
     saved: SavedPage | None = batch_field(
         SavedPageByPageLoader,

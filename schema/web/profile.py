@@ -155,7 +155,7 @@ class ProfileScreen:
     account: Profile | None = batch_field(
         ProfileByViewerLoader,
         viewer_key,
-        directives=[Section(critical=True)],
+        directives=[Section(critical=True, fallback=SectionFallback.STALE)],
     )
     continue_reading: ContinueReading | None = batch_field(
         ContinueByFirstLoader,

@@ -14,8 +14,8 @@ pytestmark = pytest.mark.modeless
 
 
 async def test_metrics_are_shown(stack: Stack) -> None:
-    """Each metric of a rule or a panel is among those of a running gateway or a running service,
-    with each label that it has samples of."""
+    """Each metric of a rule or a panel is among those of a running gateway or a running service;
+    labels are held by the contract tests."""
     async with httpx2.AsyncClient(timeout=30) as client:
         gateway = (await client.get(f"{stack.url('ios')}/metrics")).text
         service = (await client.get(f"{stack.where.service_url('accounts')}/metrics")).text

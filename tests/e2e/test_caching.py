@@ -31,7 +31,7 @@ def _variables(name: str) -> Mapping[str, Any] | None:
     return ITEM if name in ("Content", "PublicContent") else None
 
 
-class _Kept:
+class Kept:
     """Puts a transport round the real one and keeps hold of it."""
 
     def __init__(self, kind: type[RecordingTransport]) -> None:
@@ -53,7 +53,7 @@ class _Kept:
 async def test_second_screen_asks_for_the_viewer(stack: Stack, token: str, platform: str) -> None:
     """Asked again, a screen makes just the calls for what is the viewer's own, and is the same; so
     it is for graphql-core over what was kept. How long it still holds is no part of its tag."""
-    kept = _Kept(RecordingTransport)
+    kept = Kept(RecordingTransport)
     async with stack.gateway(platform, kept, {**ON, **EVERY}) as client:
         names = [name for of, name in EXACT if of == platform]
         for name in names:
@@ -89,7 +89,7 @@ async def _tags(client: httpx2.AsyncClient, document_id: str, token: str) -> set
 async def test_cold_screen_is_asked_once(stack: Stack, coalesce: str) -> None:
     """200 requests at once for a screen nobody asked for yet: no key is asked for more than
     twice."""
-    kept = _Kept(RecordingTransport)
+    kept = Kept(RecordingTransport)
     operation = registered(stack.settings("web"), "web", "PublicContent")
     told = {**ON, "BFF__UPSTREAMS__COALESCE": coalesce}
     async with stack.gateway("web", kept, told) as client:
@@ -107,7 +107,7 @@ async def test_cold_screen_is_asked_once(stack: Stack, coalesce: str) -> None:
 async def test_dead_service_shows_the_last_good(stack: Stack, token: str) -> None:
     """With services dead the home screen is whole all the same, from what was kept; another
     viewer, for whom nothing of his own was kept, has coded errors there and no byte of it."""
-    kept = _Kept(DeadTransport)
+    kept = Kept(DeadTransport)
     home = registered(stack.settings("ios"), "ios", "Home")
     async with stack.gateway("ios", kept, ON) as client:
         first = await ask(client, home.id, token=token)
@@ -128,7 +128,7 @@ async def test_dead_service_shows_the_last_good(stack: Stack, token: str) -> Non
 
 async def test_write_is_read_at_once(stack: Stack) -> None:
     """A viewer's new name is on the next home screen, though cards are kept for a minute."""
-    kept = _Kept(RecordingTransport)
+    kept = Kept(RecordingTransport)
     settings = stack.settings("ios")
     home, edit = (registered(settings, "ios", name) for name in ("Home", "EditProfile"))
     token = stack.token(stack.handle("acc_01004"))
@@ -148,17 +148,17 @@ async def test_write_is_read_at_once(stack: Stack) -> None:
 async def test_sign_out_leaves_nothing(stack: Stack) -> None:
     """After a sign-out nothing of the viewer is kept: on a day when nobody answers, his next
     session shows none of it."""
-    kept = _Kept(DeadTransport)
+    kept = Kept(DeadTransport)
     settings = stack.settings("ios")
     home, leave = (registered(settings, "ios", name) for name in ("Home", "SignOut"))
     handle = stack.handle("acc_01005")
     token = stack.token(handle)
     async with stack.gateway("ios", kept, ON) as client:
         await ask(client, home.id, token=token)
-        before = await _entries(client)
+        before = await entries(client)
         given = {"input": {"idempotencyKey": uuid.uuid4().hex}}
         assert "errors" not in await ask(client, leave.id, given, token)
-        assert await _entries(client) <= before - 2  # his feed and his inbox
+        assert await entries(client) <= before - 2  # his feed and his inbox
         kept.transport.dead.update((FEED, HEAD))
         refused = await ask(client, home.id, token=token)
         assert refused["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
@@ -168,7 +168,7 @@ async def test_sign_out_leaves_nothing(stack: Stack) -> None:
     assert codes == {"UPSTREAM_UNAVAILABLE"}
 
 
-async def _entries(client: httpx2.AsyncClient) -> float:
+async def entries(client: httpx2.AsyncClient) -> float:
     text = (await client.get("/metrics")).text
     [line] = [one for one in text.splitlines() if one.startswith("facet_cache_entries ")]
     return float(line.split()[1])

@@ -24,7 +24,7 @@ log = logger(__name__)
 Clock = Callable[[], float]
 
 # A second try with less time than this is not worth its call.
-LEAST_RETRY_S = 0.05
+LEAST_RETRY_S = 0.1
 # When the loop of this very process is as late as that, silence is no proof against a service.
 MOST_LAG_S = 0.1
 

@@ -246,6 +246,19 @@ async def test_clocks_may_differ(changes: dict[str, int]) -> None:
     await accepted(await Access().ready(), payload(**moved))
 
 
+@pytest.mark.parametrize("claim", ["iat", "nbf"])
+async def test_clock_that_lags_is_told(claim: str) -> None:
+    """A token signed ahead of our clock raises an alarm beside the refusal: its signer signs none
+    ahead, so one of two clocks is wrong."""
+    access = await Access().ready()
+    with pytest.raises(Unauthenticated), capture_logs() as logs:
+        token = payload(**{claim: at(120), "exp": at(600)})
+        await access.authenticator.viewer(f"Bearer {token}", access.caller)
+    told = {line["event"]: line for line in logs}
+    assert 110 <= told["clock_behind"]["ahead_s"] <= 121
+    assert sample(access.metrics, "facet_events_total", event="clock_behind") == 1
+
+
 async def test_causes_are_logged_without_the_token() -> None:
     """The cause of a refusal is for operators; neither token nor claims are logged."""
     access = await Access().ready()

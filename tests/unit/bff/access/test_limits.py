@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import msgspec
 import pytest
 
 from bff.access.limits import Limited, Limits
@@ -88,10 +89,24 @@ def test_known_tokens_outlast_a_flood() -> None:
     """Where somebody floods from their address, callers with a token that was right before are
     vouched for; nobody else is."""
     room = Room()
-    room.limits.knows = {"Bearer good"}.__contains__
-    assert room.limits.vouched(b"Bearer good")
-    assert not room.limits.vouched(b"Bearer forged")
-    assert not room.limits.vouched(None)
+    room.limits.knows = {"Bearer good": "anna"}.get
+    assert room.limits.vouched(b"Bearer good") == "anna"
+    assert room.limits.vouched(b"Bearer forged") is None
+    assert room.limits.vouched(None) is None
+
+
+def test_known_callers_refill_no_address() -> None:
+    """Who came in by his account because his address ran out is charged there once, and gives the
+    address nothing back: no stranger gets in by his coming."""
+    room = Room(address_per_minute=60, address_burst=3, user_per_minute=60, user_burst=9)
+    assert [room.arrives() for _ in range(4)] == [True] * 3 + [False]
+    by_account = msgspec.structs.replace(arrival(), by_account=True)
+    for _ in range(9):
+        assert room.limits.arrived_as("anna") is None
+        room.limits.spend(by_account, ANNA, 1)
+    assert not room.arrives()
+    assert room.limits.arrived_as("anna") is not None
+    assert room.limits.arrived_as("ben", 9) is None
 
 
 def test_devices_count_at_their_address() -> None:
@@ -130,6 +145,17 @@ def test_cost_is_the_users_or_the_addresses() -> None:
     assert room.spends(BEN, 10_000_000)
     assert not room.spends(BEN, 1)
     assert room.refused == ["cost", "address_cost", "cost"]
+
+
+async def test_long_names_are_not_remembered() -> None:
+    """What is remembered of a name somebody tries is short, however long it is, and whatever
+    characters it is made of."""
+    room = Room(attempts_per_minute=10, attempts_burst=1)
+    long = "\udfff" + "x" * 60_000
+    assert await room.attempts(long)
+    assert not await room.attempts(long.upper())
+    assert room.limits._attempts is not None
+    assert all(len(repr(key)) < 200 for key in room.limits._attempts._full_at)
 
 
 async def test_attempts_count_by_subject() -> None:

@@ -71,6 +71,9 @@ class FakePipeline:
         self.arrivals.append(arrival)
         return self
 
+    def together(self) -> None:
+        """What its operations hold is nobody's concern here."""
+
     async def answer(self, request: OperationRequest) -> Envelope:
         self.requests.append(request)
         self.used.append((request.document_id or "", False))

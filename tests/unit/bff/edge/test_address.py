@@ -36,6 +36,17 @@ def test_peers_are_grouped(peer: str | None, found: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("peer", "is_proxy"),
+    [("10.0.0.1", True), ("::ffff:10.0.0.1", True), ("11.0.0.1", False), ("a-socket", False)],
+)
+def test_proxies_are_known(peer: str, is_proxy: bool) -> None:
+    """A proxy of the settings is one on a socket of both IP versions too, where its IPv4 address
+    comes mapped; a peer that has no address is none."""
+    config = EdgeConfig.model_validate({"trusted_proxies": PROXIES})
+    assert Addresses(config).is_proxy(peer) is is_proxy
+
+
+@pytest.mark.parametrize(
     ("peer", "forwarded", "found"),
     [
         # Nobody's word counts but that of a trusted proxy.

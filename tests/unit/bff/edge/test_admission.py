@@ -121,11 +121,38 @@ async def test_members_take_each_one() -> None:
 async def test_known_tokens_pass_a_flood() -> None:
     """Where strangers used up an address, a token that was right before still gets in."""
     edge = Edge(address_per_minute=60, address_burst=1)
-    edge.limits.knows = {"Bearer good"}.__contains__
+    edge.limits.knows = {"Bearer good": "anna"}.get
     await edge.post()
     assert (await edge.post()).status_code == 429
     assert (await edge.post(authorization="Bearer forged")).status_code == 429
     assert (await edge.post(authorization="Bearer good")).status_code == 200
+    assert [one.by_account for one in edge.pipeline.arrivals] == [False, True]
+
+
+async def test_known_tokens_are_charged_unparsed() -> None:
+    """Who gets in by his token where the address ran out takes from his account, members each,
+    though what he sends is no operation: a token is no way around every limit."""
+    edge = Edge(address_per_minute=60, address_burst=1, user_per_minute=60, user_burst=5)
+    edge.limits.knows = {"Bearer good": "anna"}.get
+    await edge.post()
+    good = {"authorization": "Bearer good"}
+    assert (await edge.post(batch(3), **good)).status_code == 200
+    assert [(await edge.post(UNPARSED, **good)).status_code for _ in range(3)] == [400, 400, 429]
+    assert edge.refused[-1] == "user"
+
+
+async def test_failed_answers_leave_nothing_behind() -> None:
+    """How a caller stands is forgotten with an answer that breaks: nobody else is told it."""
+    edge = Edge(user_per_minute=60, user_burst=1)
+
+    def breaking(_: object) -> Envelope:
+        edge.limits.spend(edge.pipeline.arrivals[-1], Viewer("anna", None, None, 0, ()), 1)
+        assert edge.limits.nearly
+        raise RuntimeError("broken")
+
+    edge.pipeline.answering = breaking
+    assert (await edge.post()).status_code == 500
+    assert edge.limits.nearly == {}
 
 
 async def test_arrival_says_where_and_who_waits() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -182,6 +183,40 @@ async def test_dropped_stays_dropped(own_redis: OwnRedis) -> None:
         assert await later.names("b") == ["b 3"]
     for process in (late, later):
         await process.cache.close()
+
+
+async def test_last_write_is_told(own_redis: OwnRedis) -> None:
+    """What a process that stops was told last, it still tells the others: they would give the old
+    for as long as it is fresh."""
+    one, other = Shared(own_redis.url), Shared(own_redis.url)
+    for process in (one, other):
+        process.service.tags = "account"
+    async with running(other):
+        async with running(one):
+            await subscribed(own_redis.url, 2)
+            await one.names("a")
+            await one.written()
+            await other.names("a")
+            assert len(other.cache) == 1
+            one.cache.outdated(["account:a"])
+        async with asyncio.timeout(5):
+            while len(other.cache):
+                await asyncio.sleep(0.005)
+
+
+async def test_stop_ends_late_reads() -> None:
+    """A read nobody waits for any more ends with the process, though it is still at the door: it
+    would open a connection once all are closed."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        port = full.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port), timeout=5):
+            process = Shared(f"redis://127.0.0.1:{port}/0")
+            process.second._timeout_s = 0.01  # its connection waits longer
+            assert await process.names("a") == ["a 1"]
+            [read] = process.second._reading
+            assert not read.done()
+            await process.cache.close()
+            assert read.done()
 
 
 @pytest.mark.parametrize("harm", ["cut", "flipped", "swapped", "other format"])

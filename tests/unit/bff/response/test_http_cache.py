@@ -70,6 +70,13 @@ def test_cookie_answers_vary_on_it() -> None:
     assert b"Cookie" not in dict(cookies.headers("public"))[b"vary"]
 
 
+def test_public_answers_vary_on_readers() -> None:
+    """Where other origins may read, a shared copy tells them apart: one that was made for nobody
+    would keep browsers from reading it."""
+    readers = HttpCache(60, cookie_credential=False, by_origin=True)
+    assert dict(readers.headers("public"))[b"vary"] == b"Accept, Accept-Encoding, Origin"
+
+
 TAG = entity_tag(b"body")
 
 

@@ -7,11 +7,13 @@ from typing import Protocol
 import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from bff.config import StoreConfig
 from bff.errors import ConfigError
 from bff.store.memory import MemoryTier
-from bff.store.redis_tier import RedisTier
+from bff.store.redis_tier import RedisTier, let_go
+from bff.store.redis_tier import connected as client
 from bff.store.tier import TierError
 from bff.store.two_tier import STORE_FAILED, TwoTier
 from tests.harness.databases import free_port
@@ -156,6 +158,22 @@ async def test_restarted_redis_is_used_again(own_redis: OwnRedis) -> None:
     assert await shared.get("b") == b"2"
     assert events == [STORE_FAILED]
     await tier.close()
+
+
+async def test_leave_never_fails(redis_url: str) -> None:
+    """A connection that is not closed in time is let go of all the same: others are closed after
+    it."""
+    redis = client(StoreConfig(redis_url=SecretStr(redis_url)))
+    await redis.ping()
+    [connection] = redis.connection_pool._available_connections
+    connection.socket_connect_timeout = 0
+    with pytest.raises(RedisError):
+        await redis.aclose()
+    connection.socket_connect_timeout = 1
+    await redis.ping()
+    connection.socket_connect_timeout = 0
+    await let_go(redis)
+    assert not connection.is_connected
 
 
 @pytest.mark.parametrize("url", [None, "http://127.0.0.1:6379", "redis://127.0.0.1:port"])

@@ -16,6 +16,7 @@ from bff.errors import (
     UpstreamOverloaded,
     UpstreamUnavailable,
 )
+from bff.upstreams.attempts import ROOM_S
 from bff.upstreams.calls import Caller
 from bff.upstreams.method import Method
 from bff.upstreams.transport import (
@@ -371,3 +372,15 @@ async def test_leaving_ends_both() -> None:
     await asyncio.wait([asked])
     await asyncio.sleep(0)
     assert transport.cancelled == 2
+
+
+async def test_second_try_leaves_room() -> None:
+    """A second try ends before the request does, so that something kept can stand in for it, and
+    its being cut short says less than the failure it was to mend."""
+    transport = Slow(0.0, 10.0)
+    transport.answering = in_turn(busy(502), GOOD).answering
+    caller = asking(services(transport, **AGAIN), 400)
+    assert await ends(caller.call(READ)) == "UPSTREAM_UNAVAILABLE"
+    assert len(transport.calls) == 2
+    assert caller.deadline.remaining() > 0
+    assert transport.calls[1].timeout <= 0.4 - ROOM_S
