@@ -101,9 +101,9 @@ class Server(uvicorn.Server):
         if not await self._go():
             self._drain.retire()
         elif not self._drain.is_due():
-            await self._open_door()
+            self._open_door()
 
-    async def _open_door(self) -> None:
+    def _open_door(self) -> None:
         make = self._make(self.config, self.server_state)
         self._acceptor = Acceptor(self._public.listener, make, self.guard.turn)
         self._entering = self._acceptor.entering
@@ -172,14 +172,11 @@ class Server(uvicorn.Server):
     def _close_door(self) -> None:
         """Take in who knocked already, then close: the system resets whoever still waits."""
         loop, make = asyncio.get_running_loop(), self._make(self.config, self.server_state)
-        if self.servers or self._acceptor is not None:
+        if self._acceptor is not None:
             for waiting in _accepted(self._public.listener):
                 entering = loop.create_task(loop.connect_accepted_socket(make, waiting))
                 self._entering.add(entering)
                 entering.add_done_callback(self._entering.discard)
-        for server in self.servers:
-            server.close()
-        if self._acceptor is not None:
             self._acceptor.close()
         self._public.listener.close()
 

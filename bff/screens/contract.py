@@ -35,7 +35,7 @@ from graphql.execution.values import VariableValues
 
 from bff.contract import Section, SectionFallback, batch_of, screen_of, section_of
 
-# Sections that one answer tells of; those beyond keep their budgets and fallbacks.
+# Sections that one answer tells of and that have budgets; those beyond keep their fallbacks.
 MOST_TOLD = 64
 
 Budget = tuple[float, "PlannedSection"]

@@ -102,8 +102,10 @@ class _Exchange:
         try:
             self._admit()
             body = await self._read_body(receive)
-            # Not before: whoever sends slowly takes no place.
-            with self._parts.places.one(public=self._is_public()):
+            # Not before: whoever sends slowly takes no place. What gateways judge tokens by needs
+            # none: few ask, and news of a sign-out must not wait for a rush to be over.
+            polled = self._scope["path"] in POLLED
+            with self._parts.places.one(public=polled or self._is_public()):
                 await app(self._scope, _replay(body, receive), self._send_with_id)
         except ClientGoneError:
             self._status = 499

@@ -10,7 +10,8 @@ from core_services.kit.errors import Overloaded
 
 
 class Places:
-    """`most` requests at once; what is public (health, metrics) takes no place and finds one."""
+    """`most` requests at once; what is public (health, metrics, what gateways poll) takes no place
+    and finds one."""
 
     def __init__(self, most: int) -> None:
         self._most = most

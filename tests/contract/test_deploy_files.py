@@ -129,6 +129,12 @@ def test_edge_sends_nothing_twice() -> None:
     assert not any("non_idempotent" in one for one in directives("pass.conf"))
 
 
+def test_edge_makes_no_viewer_wait() -> None:
+    """Viewers who ask for one document by one URL, whose answers nobody keeps, are asked for at
+    the same time: nginx's lock on a key of its cache would let one through every half second."""
+    assert not any(one.startswith("proxy_cache_lock") for one in directives("pass.conf"))
+
+
 def test_edge_keeps_internal_words_out() -> None:
     """Headers that our own processes speak by are dropped from what an app sends; the address told
     is the connection's, in the header gateways are told to believe."""

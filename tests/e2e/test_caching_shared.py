@@ -119,7 +119,7 @@ async def test_hanging_redis_stops_no_answer(stack: Stack, own_redis: OwnRedis) 
     """While Redis hangs both gateways answer whole screens, from what they keep themselves and
     from the services, and a write is read at once where it was made; elsewhere once Redis goes on.
     """
-    async with _pair(stack, own_redis.url, "acc_01007", 200) as pair:
+    async with _pair(stack, own_redis.url, "acc_01007", 100) as pair:
         before = await pair.called(pair.first)
         failed = await _failed(pair.second)
         own_redis._process.send_signal(signal.SIGSTOP)

@@ -216,6 +216,21 @@ def test_strangers_get_no_handshake(edge: Edge) -> None:
         pass
 
 
+def test_other_hosts_are_refused(mirror: tuple[Edge, Seen]) -> None:
+    """Who shakes hands with one of our names and then asks for another host is refused like
+    anybody, by the proxy, and no gateway hears of it."""
+    edge, app = mirror
+    before = app.begun
+    with tls(edge) as connection:
+        connection.sendall(b"GET /graphql HTTP/1.1\r\nhost: other.example\r\n\r\n")
+        answer = connection.recv(65_536)
+    assert answer.startswith(b"HTTP/1.1 421 ")
+    assert b'"code":"NOT_FOUND"' in answer
+    for name, value in EDGE_HEADERS.items():
+        assert f"{name}: {value}".encode() in answer.replace(b"\r", b"")
+    assert app.begun == before
+
+
 def test_log_names_nobody(stack: Stack, edge: Edge, token: str) -> None:
     """The proxy's log is one JSON object a request, joined to the others' by the request id,
     without address, query string or token."""

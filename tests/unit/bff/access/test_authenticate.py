@@ -251,8 +251,8 @@ async def test_clock_that_lags_is_told(claim: str) -> None:
     """A token signed ahead of our clock raises an alarm beside the refusal: its signer signs none
     ahead, so one of two clocks is wrong."""
     access = await Access().ready()
+    token = payload(**{claim: at(120), "exp": at(600)})
     with pytest.raises(Unauthenticated), capture_logs() as logs:
-        token = payload(**{claim: at(120), "exp": at(600)})
         await access.authenticator.viewer(f"Bearer {token}", access.caller)
     told = {line["event"]: line for line in logs}
     assert 110 <= told["clock_behind"]["ahead_s"] <= 121

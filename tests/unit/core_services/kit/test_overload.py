@@ -54,8 +54,8 @@ def test_a_place_is_given_back() -> None:
 
 
 async def test_too_many_calls_are_refused(narrow: httpx2.AsyncClient, caller: Caller) -> None:
-    """Beyond its room a service refuses at once, with when to come back; health and metrics are
-    answered, and the next call after the rush is too."""
+    """Beyond its room a service refuses at once, with when to come back; health, metrics and what
+    gateways judge tokens by are answered, and the next call after the rush is too."""
 
     async def call(number: int) -> httpx2.Response:
         headers = caller.headers("accounts", "acc_00001", f"key-{number}")
@@ -67,6 +67,8 @@ async def test_too_many_calls_are_refused(narrow: httpx2.AsyncClient, caller: Ca
             await asyncio.sleep(0)
         assert outcome(await call(99)) == (503, "OVERLOADED", "1")
         assert (await narrow.get("/healthz")).status_code == 200
+        for polled in ("/v1/revocations", "/.well-known/jwks.json"):
+            assert (await narrow.get(polled, headers=caller.headers("accounts"))).status_code == 200
         metrics = (await narrow.get("/metrics")).text
     assert 'core_service_shed_total{service="accounts"} 1.0' in metrics
     await asyncio.gather(*waiting)
