@@ -40,6 +40,8 @@ from tests.unit.bff.screens.virtual_time import run_virtually
 SEED = int(os.environ.get("FACET_SEED", "1"))
 SHORT, LONG = 80, 3_000
 LOADERS = (FeedLoader, NotesLoader, PersonLoader, PostLoader)
+MISSING = ("omitted", "timed_out")
+OTHER_CAUSE = "missing for another cause"
 KEYS = ("me", "ann", "bob", "post-ann", "post-bob", "zoe")
 ERRORS: tuple[FieldError, ...] = (
     UpstreamUnavailable("It cannot be reached."),
@@ -94,8 +96,23 @@ def _different(seed: int, text: str, counts: Counter[str]) -> str | None:
             generic, compiled
         )
     if generic.sections != compiled.sections:
-        return f"sections\n{where}\n{generic.sections}\n{compiled.sections}"
+        if not _same_holes(generic, compiled):
+            return f"sections\n{where}\n{generic.sections}\n{compiled.sections}"
+        counts[OTHER_CAUSE] += 1
     return None
+
+
+def _same_holes(generic: Executed, compiled: Executed) -> bool:
+    """Whether the reports differ in nothing but why a section is missing: a plan may still be
+    gathering the keys of a call (its join budget) when time ends that graphql-core has made, and
+    has seen fail."""
+    holes = []
+    for found in (generic, compiled):
+        told = found.sections.told
+        holes.append(
+            {path: "missing" if one["status"] in MISSING else one for path, one in told.items()}
+        )
+    return holes[0] == holes[1] and generic.sections.is_failed == compiled.sections.is_failed
 
 
 def _errors(*answers: Executed) -> str:
@@ -119,6 +136,7 @@ def _hold(runs: int, capsys: pytest.CaptureFixture[str]) -> Counter[str]:
         shown = ", ".join(f"{name} {times}" for name, times in counts.most_common())
         click.echo(f"\n  fuzz of screens, FACET_SEED={SEED}: {done} runs: {shown}", nl=False)
     assert not wrong, "\n\n".join(wrong)
+    assert counts[OTHER_CAUSE] <= runs / 50, "causes differ too often"
     return counts
 
 
