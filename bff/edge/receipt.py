@@ -54,25 +54,28 @@ class Guard:
         self._busy = busy  # headers, empty line and body of the 503
         self._by_address: Tally[str] = Tally()
         self._per_address = edge.max_connections_per_address
-        self._speaks_for_many = Addresses(edge).is_proxy
+        self._addresses = Addresses(edge)
 
     def admits(self, connection: WatchedProtocol, present: int) -> bool:
-        """Whether one more connection may stay; `present` counts it. A proxy that the settings
-        name speaks for many, and has no limit of its own."""
+        """Whether one more connection may stay; `present` counts it. Addresses count as for
+        limits, IPv6 by its /64. A proxy that the settings name speaks for many, and has no limit of
+        its own."""
         address = connection.address
         if self._per_address and address is not None:
-            self._by_address[address] += 1
-            if self._by_address[address] > self._per_address and not self._speaks_for_many(address):
-                return False
+            group = self._addresses.of(address, None)
+            self._by_address[group] += 1
+            if self._by_address[group] > self._per_address:
+                return self._addresses.is_proxy(address) and present <= self.most
         return present <= self.most
 
     def left(self, connection: WatchedProtocol) -> None:
         """It is gone."""
         address = connection.address
         if self._per_address and address is not None:
-            self._by_address[address] -= 1
-            if self._by_address[address] <= 0:
-                del self._by_address[address]
+            group = self._addresses.of(address, None)
+            self._by_address[group] -= 1
+            if self._by_address[group] <= 0:
+                del self._by_address[group]
 
     def sweep(self, connections: Iterable[WatchedProtocol], now: float) -> None:
         """End what took too long; `now` in seconds of any steady clock."""

@@ -60,6 +60,19 @@ async def through_cache(loader: Asking, shelf: Shelf, keys: Sequence[Any]) -> li
     return await _Load(loader, shelf).answers(keys)
 
 
+class Flight(Asked[Any, Any]):
+    """One call others may wait for. `spoilt` are keys a write made old while it was under way."""
+
+    __slots__ = ("spoilt",)
+
+    def __init__(self, keys: Sequence[Any]) -> None:
+        super().__init__(keys)
+        self.spoilt: set[Any] = set()
+
+    def has(self, key: Any) -> bool:
+        return key not in self.spoilt and super().has(key)
+
+
 class _Load:
     """One load of one exchange."""
 
@@ -109,7 +122,8 @@ class _Load:
             if entry.fresh_until < soonest:
                 soonest, of = entry.fresh_until, entry.freshness
         tally = self._cache.tally
-        tally.seen("memory", "miss", len(missing))
+        if missing and not shelf.is_always_asked:  # what is never given fresh is not missed
+            tally.seen("memory", "miss", len(missing))
         if found:
             self._loader.caller.log.cached += len(found)
             self._loader.caller.log.told(of, max(0.0, soonest - now))
@@ -125,7 +139,7 @@ class _Load:
         """Keys that are on their way already are waited for, the others are brought."""
         flights = self._shelf.flights
         own: list[Any] = []
-        joined: dict[Asked[Any, Any], list[Any]] = {}
+        joined: dict[Flight, list[Any]] = {}
         for key in keys:
             flight = flights.get(self._shelf.place(self._whose, key))
             if flight is None:
@@ -181,7 +195,7 @@ class _Load:
         if len(failed) < len(keys):
             note_declared(self._shelf, self._loader.caller.log)
 
-    async def _join(self, joined: dict[Asked[Any, Any], list[Any]]) -> None:
+    async def _join(self, joined: dict[Flight, list[Any]]) -> None:
         """Waits for others' calls, once: what they do not bring is asked for without waiting
         again."""
         again: list[Any] = []
@@ -205,7 +219,7 @@ class _Load:
             self._loader.caller.log.again += 1
             await self._ask(again)
 
-    async def _over(self, flight: Asked[Any, Any]) -> FieldError | None:
+    async def _over(self, flight: Flight) -> FieldError | None:
         """Waits until a call is over; this request's own reason not to, if there is one."""
         caller, service = self._loader.caller, self._loader.method.service
         try:
@@ -257,13 +271,13 @@ class _Load:
 
     # Flights.
 
-    def _take_off(self, keys: Sequence[Any]) -> Asked[Any, Any]:
-        flight: Asked[Any, Any] = Asked(keys)
+    def _take_off(self, keys: Sequence[Any]) -> Flight:
+        flight = Flight(keys)
         for key in keys:
             self._shelf.flights[self._shelf.place(self._whose, key)] = flight
         return flight
 
-    def _land(self, flight: Asked[Any, Any]) -> None:
+    def _land(self, flight: Flight) -> None:
         """Whoever waits is told; a call that brought nothing was given up."""
         flights = self._shelf.flights
         for key in flight.keys:
@@ -291,7 +305,7 @@ class _Load:
         refresh = _Load(type(self._loader)(of_nobody), self._shelf)  # type: ignore[call-arg]
         self._cache.background.start(refresh.run(refresh._take_off(due)))
 
-    async def run(self, flight: Asked[Any, Any]) -> None:
+    async def run(self, flight: Flight) -> None:
         """One refresh. Failure policy: what is kept stays, and is not asked for again at once."""
         keys, outcome = flight.keys, "failed"
         try:

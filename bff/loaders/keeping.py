@@ -51,7 +51,7 @@ async def fetch_and_keep(loader: Asking, shelf: Shelf, keys: Sequence[Any]) -> S
     finally:
         HEARD.set(None)
     if heard == UNDECLARED:  # this way must cost next to nothing
-        if shelf.declared is not False:
+        if not shelf.idle:
             shelf.learn(False)
         loader.caller.log.undeclared = True
     elif heard:

@@ -262,8 +262,9 @@ class Driver:
             kept = [one for one in waiting if not is_under(one.place, place)]
             if len(kept) == len(waiting):
                 continue
+            stays = set(kept)
             for one in waiting:
-                if one not in kept:
+                if one not in stays:
                     self._run.release(one)
             if kept:
                 self._flying[future] = kept

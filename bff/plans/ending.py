@@ -73,7 +73,8 @@ class Ending:
     def _end_pending(self) -> bool:
         run = self._run
         late = [one for one in run.pending if self._is_late(one.place)]
-        run.pending = [one for one in run.pending if one not in late]
+        ended = set(late)
+        run.pending = [one for one in run.pending if one not in ended]
         for one in late:
             if iscoroutine(one.awaitable):
                 one.awaitable.close()
@@ -82,7 +83,7 @@ class Ending:
         for future, waiting in list(self._flying.items()):
             if isinstance(waiting, Call):
                 continue
-            gone = [one for one in waiting if self._is_late(one.place)]
+            gone = {one: None for one in waiting if self._is_late(one.place)}
             late += gone
             if len(gone) == len(waiting):
                 self._let_go(future, waiting)

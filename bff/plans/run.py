@@ -288,7 +288,8 @@ class Run:
         """Nobody waits any more for what is pending below a place."""
         dropped = [one for one in self.pending if is_under(one.place, place)]
         if dropped:
-            self.pending = [one for one in self.pending if one not in dropped]
+            gone = set(dropped)
+            self.pending = [one for one in self.pending if one not in gone]
             self.settle_in_background(dropped)
 
     def settle_in_background(self, dropped: list[Pending]) -> None:

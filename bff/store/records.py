@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from bff.errors import FieldError
@@ -18,10 +18,13 @@ from bff.request import Viewer
 from bff.store.background import Background
 from bff.store.freshness import Freshness
 from bff.store.sealed import Form
-from bff.store.shelf import ABSENT_S, Brought, Entry, Shelf, ShelfKind
+from bff.store.shelf import ABSENT_S, MOST_KINDS, Brought, Entry, Shelf, ShelfKind, kind_of
 
 MOST_TAGS = 32
 """Of one answer; one with more could not be dropped at a bounded cost, so it is not kept."""
+MOST_OF_VIEWER = 64
+"""Answers kept for one account: which of them there are (releases, pages) is the app's to choose,
+and one account must not push out those of all others."""
 # No call lasts longer: what was dropped before cannot be brought by one that is still under way.
 REMEMBER_S = 120.0
 MOST_REMEMBERED = 10_000
@@ -50,7 +53,8 @@ class Second(Protocol):
         self, shelf: Shelf, form: Form, whose: Hashable, keys: Sequence[Any]
     ) -> dict[Any, Entry]: ...
     def keep(self, entries: Iterable[Entry]) -> None: ...
-    def drop(self, named: Iterable[str]) -> None: ...
+    def drop(self, named: Mapping[str, str]) -> None: ...
+    def forget(self, entry: Entry) -> None: ...
     async def run(self) -> None:
         """Runs until it is cancelled."""
 
@@ -85,7 +89,7 @@ class RecordCache:
         self._shelves: dict[ShelfKind, Shelf] = {}
         # A clock hand goes round in it: an entry used since the last round is spared once.
         self._ring: OrderedDict[Entry, None] = OrderedDict()
-        self._tagged: dict[str, set[Entry]] = {}
+        self._tagged: dict[str, dict[Entry, None]] = {}  # in the order they came
         self._dropped_at: OrderedDict[str, float] = OrderedDict()
         self._forgot_until = float("-inf")
         self._epochs: OrderedDict[str, int] = OrderedDict()
@@ -121,6 +125,8 @@ class RecordCache:
             self.tally.refused("signed_out")
             return []
         size = brought.size * DECODED // max(1, len(brought.keys)) + ENTRY_BYTES
+        if not shelf.of_viewer and len(shelf.tag_kinds) <= MOST_KINDS:
+            shelf.tag_kinds.update(map(self._named, brought.tags.kinds))
         early = self._early()
         self._sweep(SWEPT_A_PUT * len(brought.keys))
         kept = []
@@ -166,25 +172,29 @@ class RecordCache:
         for tag in entry.tags:
             tagged = self._tagged.get(tag)
             if tagged is None:
-                self._tagged[tag] = {entry}
+                self._tagged[tag] = {entry: None}
             else:
-                tagged.add(entry)
+                tagged[entry] = None
+        if shelf.of_viewer and entry.tags:
+            self._make_room_of(entry.tags[-1])
         while self.size > self.max_memory:
             self._evict_one()
 
     def drop(self, tags: Iterable[str]) -> None:
         """What has one of these tags is old now, whatever is under way."""
-        self.drop_named([self._named(tag) for tag in tags])
+        named = self._named_kinds(tags)
+        self.drop_named(named, set(named.values()))
 
     def outdated(self, tags: Iterable[str]) -> None:
         """A service says what a write has made old: it goes here at once, elsewhere soon."""
-        named = [self._named(tag) for tag in tags]
-        self.drop_named(named)
+        named = self._named_kinds(tags)
+        self.drop_named(named, set(named.values()))
         if self.second is not None:
             self.second.drop(named)
 
-    def drop_named(self, named: Sequence[str]) -> None:
-        """The same with tags in their stored form, as other processes tell them."""
+    def drop_named(self, named: Iterable[str], kinds: Collection[str] | None = None) -> None:
+        """The same with tags and their kinds in their stored form, as other processes tell them;
+        without the kinds they may be of any."""
         now = self.clock()
         count = 0
         for tag in named:
@@ -202,7 +212,8 @@ class RecordCache:
             del self._dropped_at[oldest]
         # Who asks from now on must not join a call that may have read the old.
         for shelf in self._shelves.values():
-            shelf.flights.clear()
+            if shelf.flights and (shelf.of_viewer or kinds is None or shelf.may_bear(kinds)):
+                shelf.flights.clear()
         self.tally.dropped(count)
 
     def was_dropped(self, tags: Iterable[str], began: float) -> bool:
@@ -236,7 +247,8 @@ class RecordCache:
         """The stored tags of one answer; None if it must not be kept."""
         tags = brought.tags.of(key)
         if shelf.of_viewer and viewer is not None:
-            tags = [*tags, viewer_tag(viewer.account_id)]
+            own = viewer_tag(viewer.account_id)
+            tags = [*(tag for tag in tags if tag != own), own]  # the last one says whose it is
         if len(tags) > MOST_TAGS:
             self.tally.refused("tags")
             return None
@@ -245,8 +257,26 @@ class RecordCache:
             self._dropped_at and self.was_dropped(named, brought.began)
         ):
             self.tally.refused("outdated")
+            flight = None if shelf.of_viewer else shelf.flights.get(key)
+            if flight is not None:
+                # Of a kind nobody knew this service for: who joined after the write asks anew.
+                flight.spoilt.add(key)
             return None
         return named
+
+    def _named_kinds(self, tags: Iterable[str]) -> dict[str, str]:
+        """The stored form of each tag, and that of its kind."""
+        return {self._named(tag): self._named(kind_of(tag)) for tag in tags}
+
+    def _make_room_of(self, whose: str) -> None:
+        """Of one account's answers the oldest go, in level two as well."""
+        kept = self._tagged[whose]
+        while len(kept) > MOST_OF_VIEWER:
+            oldest = next(iter(kept))
+            self._remove(oldest)
+            self.tally.refused("account")
+            if self.second is not None:
+                self.second.forget(oldest)
 
     def _early(self) -> float:
         return 1.0 - self._jitter * self._dice()
@@ -260,7 +290,7 @@ class RecordCache:
         for tag in entry.tags:
             tagged = self._tagged.get(tag)
             if tagged is not None:
-                tagged.discard(entry)
+                tagged.pop(entry, None)
                 if not tagged:
                     del self._tagged[tag]
 

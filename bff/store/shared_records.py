@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -24,9 +24,12 @@ from bff.store.freshness import MOST_S, Freshness
 from bff.store.records import DECODED, ENTRY_BYTES, RecordCache
 from bff.store.redis_tier import let_go
 from bff.store.sealed import FORMAT, Form, Sealed, Sealer, Unreadable
-from bff.store.shelf import Entry, Shelf
+from bff.store.shelf import NEVER, Entry, Shelf
 
 CHANNEL = "facet:dropped"
+# Between the tags and their kinds in what is said there. No tag is empty: who does not know of
+# kinds drops nothing by it.
+KINDS = ""
 TAGS = "facet:tag:"
 # Longer than any answer that bears the tag.
 TAG_MS = (MOST_S * 2 + 86_400) * 1000
@@ -66,7 +69,8 @@ class SharedRecords:
         # for older than it is.
         self._ahead: float | None = None
         self._waiting: deque[Entry] = deque()
-        self._told: dict[str, None] = {}
+        self._told: dict[str, str] = {}  # tags, each with its kind
+        self._gone: deque[str] = deque()
         self._more = asyncio.Event()
         self._reading: set[asyncio.Task[Any]] = set()
 
@@ -118,11 +122,20 @@ class SharedRecords:
         if self._waiting:
             self._more.set()
 
-    def drop(self, named: Iterable[str]) -> None:
-        """Tell Redis and the other processes that what has these stored tags is old."""
-        self._told.update(dict.fromkeys(named))
+    def drop(self, named: Mapping[str, str]) -> None:
+        """Tell Redis and the other processes that what has these stored tags, each with its kind,
+        is old."""
+        self._told.update(named)
         while len(self._told) > MOST_TOLD:
             del self._told[next(iter(self._told))]
+        self._more.set()
+
+    def forget(self, entry: Entry) -> None:
+        """It had to make room: what was written of it goes too. Redis away: its time ends it."""
+        form = entry.shelf.kind.form
+        if form is None or entry.shared_at == NEVER or len(self._gone) >= MOST_WAITING:
+            return
+        self._gone.append(self._sealer.name(form, entry.place))
         self._more.set()
 
     async def run(self) -> None:
@@ -134,7 +147,7 @@ class SharedRecords:
         while True:
             await self._more.wait()
             self._more.clear()
-            while self._told or self._waiting:
+            while self._told or self._gone or self._waiting:
                 if not await self._write_some():
                     await asyncio.sleep(self._pause_s)
 
@@ -155,6 +168,7 @@ class SharedRecords:
         """Once `run` has ended: tells what is still to be told, if Redis takes it, and lets go of
         all connections. Nothing may be asked after that."""
         self._waiting.clear()
+        self._gone.clear()
         while self._told and await self._write_some():
             pass
         reading = set(self._reading)
@@ -252,14 +266,16 @@ class SharedRecords:
         if not self._may_ask():
             return False
         entries = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
+        gone = [self._gone.popleft() for _ in range(min(AT_ONCE * 4, len(self._gone)))]
         try:
             await self._know_clock()
             if self._told:
-                await self._tell(list(islice(self._told, AT_ONCE * 4)))
-            await self._put(entries)
+                await self._tell(dict(islice(self._told.items(), AT_ONCE * 4)))
+            await self._put(entries, gone)
         except (RedisError, OSError, TimeoutError) as error:
             self._leave_alone(error)
             self._waiting.clear()
+            self._gone.clear()
             return False
         except Exception:
             self._count(FAILED)
@@ -268,20 +284,23 @@ class SharedRecords:
         self._rests_until = float("-inf")
         return True
 
-    async def _tell(self, tags: Sequence[str]) -> None:
+    async def _tell(self, tags: Mapping[str, str]) -> None:
         """Dropped now: the clock is read after whatever made them old was done."""
         now = self._set_clock(*await self._redis.time())
         async with self._redis.pipeline(transaction=False) as pipe:
             for tag in tags:
                 pipe.set(TAGS + tag, now + 1, px=TAG_MS)
-            pipe.publish(CHANNEL, msgspec.msgpack.encode(tags))
+            said = [*tags, KINDS, *set(tags.values())]
+            pipe.publish(CHANNEL, msgspec.msgpack.encode(said))
             await pipe.execute()
         for tag in tags:
             self._told.pop(tag, None)
 
-    async def _put(self, entries: Sequence[Entry]) -> None:
+    async def _put(self, entries: Sequence[Entry], gone: Sequence[str]) -> None:
         now = self._cache.clock()
         async with self._redis.pipeline(transaction=False) as pipe:
+            if gone:  # before what has come to its place since
+                pipe.delete(*gone)
             for queued in entries:
                 # What was replaced meanwhile is written as it is now, what was dropped is not.
                 entry = queued.shelf.entries.get(queued.place)
@@ -342,7 +361,8 @@ class SharedRecords:
         except (msgspec.DecodeError, UnicodeDecodeError):
             self._cache.tally.seen("redis", "corrupt")
             return
-        self._cache.drop_named(named)
+        at = named.index(KINDS) if KINDS in named else len(named)
+        self._cache.drop_named(named[:at], named[at + 1 :] or None)
 
     # Redis away.
 

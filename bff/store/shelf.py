@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
@@ -19,6 +19,11 @@ ABSENT_S = 5.0
 """How long at most "there is none" is kept: it may come to be, and has no tag to drop it by."""
 
 
+NEVER = float("-inf")
+MOST_KINDS = 256
+"""Of tags, told apart; a service with more has its answers taken for old by any tag."""
+
+
 class Stale(NamedTuple, Generic[R]):
     """A last good answer that may stand in place of a failure, and how old it is."""
 
@@ -30,15 +35,17 @@ class Tags:
     """The tags of one call's answers. One that names a key of the call (`kind:key`) is that key's
     alone; one that names a kind alone stands for each of its keys; any other is everybody's."""
 
-    __slots__ = ("_all", "_by_key", "_kinds")
+    __slots__ = ("_all", "_by_key", "_kinds", "kinds")
 
     def __init__(self, tags: Iterable[str], keys: Sequence[Hashable]) -> None:
         ids = {id_of(key) for key in keys} - {None}
         self._all: list[str] = []
         self._kinds: list[str] = []
         self._by_key: dict[str, list[str]] = {}
+        self.kinds: set[str] = set()
         for tag in tags:
             kind, colon, named = tag.partition(":")
+            self.kinds.add(kind)
             if colon and named in ids:
                 self._by_key.setdefault(named, []).append(tag)
             elif colon or not ids:
@@ -55,6 +62,11 @@ class Tags:
             return self._by_key.get(named, [])
         kinds = [tag for kind in self._kinds for tag in (kind, f"{kind}:{named}")]
         return [*self._all, *kinds, *self._by_key.get(named, ())]
+
+
+def kind_of(tag: str) -> str:
+    """What a tag is about, without which one of them."""
+    return tag.partition(":")[0]
 
 
 def id_of(key: Hashable) -> str | None:
@@ -122,7 +134,7 @@ class Entry:
         self.used = False
         self.asked_again_at = 0.0
         # When level two got it; what it had before counts on.
-        self.shared_at = float("-inf")
+        self.shared_at = NEVER
 
     @property
     def gone_at(self) -> float:
@@ -151,9 +163,20 @@ class ShelfKind:
 class Shelf:
     """`flights` are the calls under way by the places they bring. `declared` is what its service
     last said of an answer: None until it did, False for one that says nothing. `keeps`: whether
-    anything is kept at all; `idle`: there is nothing to look up."""
+    anything is kept at all; `idle`: there is nothing to look up. `tag_kinds` are the stored forms
+    of the kinds of tags its answers bore so far."""
 
-    __slots__ = ("cache", "declared", "entries", "flights", "idle", "keeps", "kind", "of_viewer")
+    __slots__ = (
+        "cache",
+        "declared",
+        "entries",
+        "flights",
+        "idle",
+        "keeps",
+        "kind",
+        "of_viewer",
+        "tag_kinds",
+    )
 
     def __init__(self, kind: ShelfKind, cache: RecordCache) -> None:
         self.kind = kind
@@ -164,6 +187,7 @@ class Shelf:
         self.flights: dict[Hashable, Any] = {}
         self.declared: Freshness | bool | None = None
         self.idle = not self.keeps
+        self.tag_kinds: set[str] = set()
 
     def place(self, whose: Hashable, key: Hashable) -> Hashable:
         """Where the answer of a key is kept: a viewer's under who he is, and never elsewhere."""
@@ -174,9 +198,27 @@ class Shelf:
         return whose, key
 
     def learn(self, declared: Freshness | bool) -> None:
-        """What its service said of an answer just now."""
+        """What its service said of an answer just now. One answer that says nothing takes nothing
+        from those that may stand in place of a failure still."""
         self.declared = declared
-        self.idle = declared is False or not self.keeps
+        self.idle = not self.keeps or (declared is False and not self.entries)
+
+    def may_bear(self, kinds: Collection[str]) -> bool:
+        """Whether what is under way may bring an answer with a tag of these kinds (stored forms);
+        nobody knows until its service has told of some."""
+        return (
+            not isinstance(self.declared, Freshness)
+            or len(self.tag_kinds) > MOST_KINDS
+            or not self.tag_kinds.isdisjoint(kinds)
+        )
+
+    @property
+    def is_always_asked(self) -> bool:
+        """Whether no answer is ever given fresh: each is kept for a bad day alone."""
+        declared = self.declared
+        if not isinstance(declared, Freshness) or declared.max_age:
+            return False
+        return self.of_viewer or not declared.while_revalidate
 
     @property
     def may_wait(self) -> bool:

@@ -1,8 +1,9 @@
 """What the cache of upstream answers counts; plain numbers until somebody looks at the registry.
 
 `facet_cache_total` counts keys: at `memory` hit, stale (given while it is asked for anew), joined
-(had by a call under way), stale_if_error (in place of a failure) and miss; at `redis` hit, miss,
-outdated (dropped by tag) and corrupt (did not open).
+(had by a call under way), stale_if_error (in place of a failure) and miss (not of answers that are
+asked for each time by declaration); at `redis` hit, miss, outdated (dropped by tag) and corrupt
+(did not open).
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class CacheMetrics(Collector):
 
     def refused(self, reason: str) -> None:
         """An answer was not kept: scope (`public` of a viewer's method or the other way round),
-        tags (too many), outdated (dropped while it was under way) or signed_out."""
+        tags (too many), outdated (dropped while it was under way), signed_out, or account (its
+        oldest went, for it has too many)."""
         self._refused[reason] += 1
 
     def refreshed(self, outcome: str) -> None:

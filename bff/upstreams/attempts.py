@@ -8,7 +8,7 @@ service's budget, and never while the breaker doubts the service. What is left i
 from __future__ import annotations
 
 import asyncio
-from asyncio import Task
+from asyncio import Task, TimerHandle
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -54,7 +54,7 @@ class Ask(msgspec.Struct, frozen=True):
 
     def as_probe(self) -> Ask:
         """The same call to find out with whether the service is back: slow would be no, so a read
-        does not wait longer."""
+        does not wait longer, and a write decides nothing after that (`_Probe`)."""
         asked = msgspec.structs.replace(self, probe=True)
         slow_s = self.guard.slow_s
         if self.method.effect or self.outgoing.timeout <= slow_s:
@@ -76,6 +76,31 @@ class Ask(msgspec.Struct, frozen=True):
         if not self.method.effect:
             return failure.again is not Again.NEVER and not self.method.critical
         return failure.again is Again.ALL and bool(self.outgoing.headers.get(IDEMPOTENCY_KEY))
+
+
+class _Probe:
+    """The breaker's question, as long as it is open: a slow answer is no, also from a write, which
+    goes on after that."""
+
+    __slots__ = ("_guard", "_is_open", "_timer")
+
+    def __init__(self, ask: Ask) -> None:
+        self._guard = ask.guard
+        self._is_open = True
+        self._timer: TimerHandle | None = None
+        if ask.method.effect:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(ask.guard.slow_s, self._is_late)
+
+    def ends(self) -> bool:
+        """Its call has ended; whether the breaker still waits for it."""
+        if self._timer is not None:
+            self._timer.cancel()
+        return self._is_open
+
+    def _is_late(self) -> None:
+        self._is_open = False
+        self._guard.probe_is_late()
 
 
 class Sender:
@@ -119,6 +144,7 @@ class Sender:
         happens, the slot is given back and the service judged."""
         guard = ask.guard
         started = guard.clock()
+        probe = _Probe(ask) if ask.probe else None
         answer: Any
         try:
             incoming = await self._transport.send(ask.outgoing)
@@ -131,13 +157,13 @@ class Sender:
         except TransportError as error:
             answer = undelivered(guard.service, error, by_deadline=ask.by_deadline)
         except asyncio.CancelledError:
-            guard.given_up(started, ask.outgoing.timeout, ask.probe)
+            guard.given_up(started, ask.outgoing.timeout, probe is not None and probe.ends())
             raise
         except BaseException:
-            guard.left(Verdict.CUT, started, ask.probe)
+            guard.left(Verdict.CUT, started, probe is not None and probe.ends())
             raise
         verdict = answer.verdict if isinstance(answer, Failure) else Verdict.GOOD
-        guard.left(verdict, started, ask.probe)
+        guard.left(verdict, started, probe is not None and probe.ends())
         return answer
 
     async def _hedged(self, ask: Ask, span: Span | None, after_s: float) -> Any | Failure:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from random import getrandbits
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, quote_plus
 
@@ -125,7 +125,8 @@ class Caller:
         book one request's keys under another's. Ours names all of theirs when a call fails.
         """
         deadline = until or max((caller.deadline for caller, _ in askers), key=lambda one: one.at)
-        arrival = Arrival(uuid.uuid4().hex, ClientIdentity(), deadline)
+        # Unique, no secret: the system's own random bytes take a system call.
+        arrival = Arrival(f"{getrandbits(128):032x}", ClientIdentity(), deadline)
         made = Caller(self._services, arrival, CallLog())
         made._lineage = Lineage.of([span for _, span in askers])
         made._askers = tuple(caller._arrival.request_id for caller, _ in askers)
@@ -211,12 +212,13 @@ class Caller:
         raise too_late(service, "the write goes on")
 
     async def _observed(self, ask: Ask, keys: int) -> Any:
-        """Counts one call and draws its span, whatever it ends with."""
+        """Counts one call and draws its span, whatever it ends with. A write that may have been
+        done, or not, makes old what is kept for its viewer."""
         method, services = ask.method, self._services
         self.log.add(method.service)
         ask.guard.calls += 1
         started = time.perf_counter()
-        outcome = CANCELLED
+        outcome, unknown = CANCELLED, method.effect
         try:
             with services.tracing.call(method.label, ask.outgoing.headers, self._lineage) as span:
                 recorded = span if span.is_recording() else None
@@ -224,10 +226,13 @@ class Caller:
                     _describe(recorded, method, keys)
                 answer = await services.sender.first(ask, recorded)
                 if isinstance(answer, Failure):
-                    answer = await services.sender.second(ask, recorded, answer)
+                    # Whatever a second try says, the first may have been done.
+                    first, unknown = answer, unknown and not answer.undone
+                    answer = await services.sender.second(ask, recorded, first)
                     if isinstance(answer, Failure):
+                        unknown = method.effect and not (first.undone and answer.undone)
                         raise answer.error
-            outcome = "ok"
+            outcome, unknown = "ok", False  # it has said itself what is old
             return answer
         except FieldError as error:
             outcome = error.code
@@ -239,6 +244,8 @@ class Caller:
         finally:
             seconds = time.perf_counter() - started
             services.metrics.called(method.service, method.name, outcome, seconds)
+            if unknown and self.cache is not None and self.viewer is not None:
+                self.cache.outdated([viewer_tag(self.viewer.account_id)])
 
     def _heard(self, method: Method[Any], incoming: Incoming) -> None:
         """A good answer: what it says of its freshness, and of what a write has made old."""

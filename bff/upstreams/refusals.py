@@ -37,6 +37,7 @@ from bff.upstreams.transport import (
     AnswerTooLarge,
     CallUnsendable,
     Incoming,
+    NotConnected,
     TransportError,
     TransportTimeout,
 )
@@ -74,9 +75,10 @@ class Again(IntEnum):
 
 class Failure:
     """How an attempt failed. A value, not an exception: those who decide about a second try must
-    not be kept alive by the error an app gets."""
+    not be kept alive by the error an app gets. `undone`: a write was certainly not done; of any
+    other nobody knows."""
 
-    __slots__ = ("again", "error", "retry_after_s", "verdict")
+    __slots__ = ("again", "error", "retry_after_s", "undone", "verdict")
 
     def __init__(
         self,
@@ -84,11 +86,15 @@ class Failure:
         verdict: Verdict,
         again: Again = Again.NEVER,
         retry_after_s: float | None = None,
+        *,
+        undone: bool = False,
     ) -> None:
         self.error = error
         self.verdict = verdict
         self.again = again
         self.retry_after_s = retry_after_s
+        # Refused as it stands, or never sent in full.
+        self.undone = undone or verdict in (Verdict.GOOD, Verdict.CUT)
 
 
 class Problem(msgspec.Struct):
@@ -121,7 +127,7 @@ def refused(method: Method[Any], incoming: Incoming) -> Failure:
         return Failure(spoken, Verdict.CUT)
     error = spoken or _of_5xx(method.service, incoming.status, detail, retry_after_s)
     again = Again.ALL if incoming.status in (502, 503, 504) else Again.READS
-    return Failure(error, Verdict.BAD, again, retry_after_s)
+    return Failure(error, Verdict.BAD, again, retry_after_s, undone=incoming.status == 503)
 
 
 def _spoken(problem: Problem, detail: str, retry_after_s: float | None) -> FieldError | None:
@@ -188,7 +194,8 @@ def undelivered(service: str, error: TransportError, *, by_deadline: bool) -> Fa
     )
     if isinstance(error, CallUnsendable):
         return Failure(unreached, Verdict.CUT)
-    return Failure(unreached, Verdict.BAD, Again.ALL)
+    undone = isinstance(error, NotConnected)
+    return Failure(unreached, Verdict.BAD, Again.ALL, undone=undone)
 
 
 def too_late(service: str, detail: str | None = None) -> UpstreamTimeout:

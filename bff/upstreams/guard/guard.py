@@ -121,6 +121,11 @@ class Guard:
         else:
             self._judge(verdict, now - started >= self.slow_s, probe, now)
 
+    def probe_is_late(self) -> None:
+        """The probe took as long as a slow call: the next one decides, however it ends. For what is
+        not given up then, a write."""
+        self._probed(Verdict.CUT if self.lag() > MOST_LAG_S else Verdict.BAD, self.clock())
+
     def given_up(self, started: float, timeout_s: float, probe: bool) -> None:
         """An attempt was cancelled: its slot is free when its own time is up."""
         now = self.clock()

@@ -6,13 +6,15 @@ import inspect
 import json
 import socket
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from bff.config import EdgeConfig
 from bff.edge import receipt, server
-from bff.edge.receipt import MOST_PIPELINED
+from bff.edge.receipt import MOST_PIPELINED, Guard, Told
 from tests.harness.edge_server import Serving, Slow, serving, until
 from tests.harness.raw_http import RawAnswer, Wire
 
@@ -175,6 +177,25 @@ def test_one_address_is_capped(proxies: tuple[str, ...]) -> None:
         with Wire(served.port) as again:
             again.send(GET)
             assert again.read().status == 200
+
+
+@pytest.mark.parametrize(
+    ("addresses", "admitted"),
+    [
+        (("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"), [True, False, True]),
+        (("192.0.2.1", "::ffff:192.0.2.1", "192.0.2.2"), [True, False, True]),
+    ],
+)
+def test_subscribers_count_as_one(addresses: tuple[str, ...], admitted: list[bool]) -> None:
+    """Connections of one IPv6 /64 count together, as limits count them, and make room together."""
+    told = Told(lambda status: None, lambda reason: None)
+    guard = Guard(EdgeConfig(max_connections_per_address=1), told, b"")
+    peers: list[Any] = [SimpleNamespace(address=address) for address in addresses]
+    for _ in range(2):
+        assert [guard.admits(peer, 1) for peer in peers] == admitted
+        for peer in peers:
+            guard.left(peer)
+    assert not guard._by_address
 
 
 def test_idle_connections_make_room() -> None:

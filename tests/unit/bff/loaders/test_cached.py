@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from bff.errors import UpstreamUnavailable
+from bff.store.records import MOST_TAGS
 from tests.unit.bff.loaders.cached_world import ANN, OWN, Process, Service, away, until
 
 
@@ -54,6 +55,95 @@ async def test_silent_service_is_asked_always() -> None:
     process.service.gate.set()
     assert (await first, await second) == (["a 1"], ["a 2"])
     assert len(process.cache) == 0
+
+
+async def test_one_silent_answer_takes_nothing() -> None:
+    """A good answer that declares nothing, once, leaves the last good ones of others in place."""
+    process = Process(Service())
+    await process.names("a")
+    process.clock.now += 200
+    process.service.control = None
+    assert await process.names("b") == ["b 1"]
+    process.service.fault = away()
+    assert await process.names("a") == ["a 1"]
+    assert await process.names("b") == ["UPSTREAM_UNAVAILABLE"]
+
+
+async def test_silent_service_is_left_alone_again() -> None:
+    """Once nothing is kept any more of a service that declares nothing, nothing is looked up."""
+    process = Process(Service())
+    await process.names("a")
+    process.service.control = None
+    await process.names("b")
+    process.cache.clear()
+    loader = process.cards()
+    assert await process.names("c", loader=loader) == ["c 1"]
+    assert loader._shelf is not None
+    assert loader._shelf.idle
+
+
+@pytest.mark.parametrize("coalesce", [True, False])
+async def test_writes_of_viewers_part_nobody(coalesce: bool) -> None:
+    """Requests for one cold key are one call, though viewers write all the time meanwhile."""
+    process = Process(Service(), coalesce=coalesce)
+    process.service.tags = "account"
+    await process.names("z")
+    process.service.gate.clear()
+    loads = []
+    for n in range(20):
+        process.cache.outdated([f"saved:{n}", f"viewer:account-{n}"])
+        loads.append(asyncio.create_task(process.names("a")))
+        for _ in range(10):
+            await asyncio.sleep(0)
+    process.service.gate.set()
+    assert await asyncio.gather(*loads) == [["a 1"]] * 20
+    assert process.service.asked == [["z"], ["a"]]
+
+
+async def test_new_kind_of_tag_is_minded() -> None:
+    """A write of a kind that the service's answers never bore before: who joined the call under
+    way after it is not given what that brings, and it is not kept."""
+    process = Process(Service())
+    await process.names("z")
+    process.service.gate.clear()
+    first = asyncio.create_task(process.names("a"))
+    await until(lambda: len(process.service.calls) == 2)
+    process.clock.now += 1
+    process.cache.outdated(["avatar:a"])
+    process.service.version = 2
+    second = asyncio.create_task(process.names("a"))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    process.service.tags = "avatar:a"
+    process.service.gate.set()
+    assert (await first, await second) == (["a 1"], ["a 2"])
+    assert process.counted.counts["refused.outdated"] > 0
+
+
+async def test_unkept_answers_are_shared_too() -> None:
+    """An answer with too many tags is not kept, but is everybody's who waited for it."""
+    process = Process(Service())
+    await process.names("z")
+    process.service.tags = ",".join(f"topic:{n}" for n in range(MOST_TAGS + 1))
+    process.service.gate.clear()
+    loads = []
+    for _ in range(10):
+        loads.append(asyncio.create_task(process.names("a")))
+        await asyncio.sleep(0)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    process.service.gate.set()
+    assert await asyncio.gather(*loads) == [["a 1"]] * 10
+    assert process.service.asked == [["z"], ["a"]]
+
+
+async def test_always_asked_is_not_missed() -> None:
+    """A viewer's answers that are new each time by declaration are no misses of the cache."""
+    process = Process(Service(OWN))
+    process.service._body = lambda call, version: PROFILE
+    for _ in range(3):
+        await process.profile().load(ANN.account_id)
+    assert process.counted.counts["memory.miss"] == 1  # before the service had said anything
 
 
 @pytest.mark.parametrize("coalesce", [True, False])

@@ -16,7 +16,7 @@ import pytest
 from redis.asyncio import Redis
 
 from bff.config import StoreConfig
-from bff.store.records import RecordCache
+from bff.store.records import MOST_OF_VIEWER, RecordCache
 from bff.store.redis_tier import connected
 from bff.store.sealed import Sealer
 from bff.store.shared_records import FAILED, SharedRecords
@@ -62,7 +62,7 @@ class Shared(Process):
     async def written(self) -> None:
         """Until what is to be told to Redis was."""
         async with asyncio.timeout(5):
-            while self.second._told or self.second._waiting:
+            while self.second._told or self.second._waiting or self.second._gone:
                 await asyncio.sleep(0.005)
         await asyncio.sleep(0.02)  # the last of it is still on its way
 
@@ -290,6 +290,42 @@ async def test_viewers_copy_is_for_bad_days(own_redis: OwnRedis) -> None:
         assert getattr(refused, "code", None) == "UPSTREAM_UNAVAILABLE"
         async with Redis.from_url(own_redis.url) as client:
             assert len(await client.keys("facet:ios:record:*")) == 1
+
+
+async def test_account_cannot_fill_redis(own_redis: OwnRedis) -> None:
+    """Of one account that names ever new releases no more is in Redis than is kept here; what was
+    kept of others stays."""
+    one = Shared(own_redis.url)
+    one.service._body = lambda call, version: PROFILE
+    one.service.control = OWN
+    async with running(one):
+        for n in range(MOST_OF_VIEWER * 3):
+            await one.profile(release=f"9.{n}").load(ANN.account_id)
+            if n % 20 == 0:
+                await one.written()
+        await one.written()
+        async with Redis.from_url(own_redis.url) as client:
+            kept = len(await client.keys("facet:ios:record:*"))
+    assert 0 < kept <= MOST_OF_VIEWER
+
+
+async def test_drops_tell_their_kinds(own_redis: OwnRedis) -> None:
+    """A viewer's write in one process ends no waiting for everybody's answers in another."""
+    one, other = Shared(own_redis.url), Shared(own_redis.url)
+    other.service.tags = "account"
+    async with running(one, other):
+        await subscribed(own_redis.url, 2)
+        await other.names("a", "b")
+        shelf = other.cards()._shelf
+        assert shelf is not None
+        for tag, left in (("viewer:account-1", 1), ("account:a", 0)):
+            shelf.flights["c"] = object()
+            stored = other.second._sealer.tag(tag)
+            one.cache.outdated([tag])
+            async with asyncio.timeout(5):
+                while stored not in other.cache._dropped_at:
+                    await asyncio.sleep(0.005)
+            assert len(shelf.flights) == left
 
 
 async def test_secret_keeps_strangers_out(own_redis: OwnRedis) -> None:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from bff.errors import NotFound
-from bff.store.records import MOST_TAGS, RecordCache
+from bff.store.records import MOST_OF_VIEWER, MOST_TAGS, RecordCache
 from bff.store.shelf import ABSENT_S, Entry, Tags
 from bff.upstreams.accounts import CardsAnswer
 from bff.upstreams.content import ItemsAnswer, StatsAnswer
@@ -143,6 +143,22 @@ def test_drop_reaches_what_is_under_way() -> None:
     assert world.kept()["1"] == "new"
 
 
+@pytest.mark.parametrize(("tag", "joined"), [("viewer:acc_1", True), ("item:7", False)])
+def test_write_ends_waiting_where_it_must(tag: str, joined: bool) -> None:
+    """A write that made a viewer's answers old leaves calls alone that can bring none of them;
+    one of a kind that a service's answers bear ends the waiting for it."""
+    world = World()
+    [entry] = world.keep({"1": "A"}, tags=("item:1",))
+    shelf, own = world.shelf(), world.shelf(OWN)
+    shelf.learn(entry.freshness)
+    shelf.flights["2"] = own.flights["2"] = object()
+    world.cache.outdated([tag])
+    assert (bool(shelf.flights), bool(own.flights)) == (joined, False)
+    shelf.flights["2"] = object()
+    world.cache.drop_named([tag])  # as another process tells it that knows of no kinds
+    assert shelf.flights == {}
+
+
 def test_too_many_tags_are_not_kept() -> None:
     """The index of tags is bounded: an answer with too many is not kept, counted."""
     world = World()
@@ -163,6 +179,31 @@ def test_bytes_are_bounded() -> None:
     assert "k0" in world.kept()
     assert world.counted.counts["evicted"] > 800
     assert world.cache.size == sum(entry.size for entry in world.shelf().entries.values())
+
+
+def test_one_account_cannot_fill_it() -> None:
+    """However many releases and devices one account names, so many of its answers are kept, the
+    newest; nobody else's goes for them."""
+    world = World()
+    other = viewer("acc_2")
+    world.keep({"a": "other's"}, "private, max-age=60", viewer=other)
+    for n in range(MOST_OF_VIEWER * 3):
+        who = viewer(session=f"s{n}")
+        world.keep({"a": "A"}, "private, max-age=60", viewer=who)
+    assert len(world.cache) == MOST_OF_VIEWER + 1
+    assert {(other, "a"), (who, "a")} <= set(world.kept(other))
+    assert world.counted.counts["refused.account"] == MOST_OF_VIEWER * 2
+    world.cache.viewer_left("acc_1", 2)
+    assert len(world.cache) == 1
+
+
+def test_tag_of_its_own_name_hides_nobody() -> None:
+    """A service that names the viewer's own tag itself changes nothing of whose an answer is."""
+    world = World()
+    for n in range(MOST_OF_VIEWER + 1):
+        tags = ("viewer:acc_1", f"page:{n}")
+        world.keep({"a": "A"}, "private, max-age=60", tags, viewer(session=f"s{n}"))
+    assert len(world.cache) == MOST_OF_VIEWER
 
 
 def test_old_entries_are_swept() -> None:

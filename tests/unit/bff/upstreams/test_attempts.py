@@ -238,6 +238,34 @@ async def test_probe_waits_no_longer_than_slow() -> None:
     assert transport.calls[-1].timeout == 1.0
 
 
+async def test_writing_probe_holds_nobody_up() -> None:
+    """A write in silence decides by the time of a slow call that the service is not back, and goes
+    on; the next probe may be sent then, and the write's own end changes nothing of what that found
+    out."""
+    transport = in_turn(busy(500))
+    made = services(transport, open_ms=20, slow_ms=40)
+    guard = made.guards.get("content")
+    assert guard is not None
+    for _ in range(20):
+        await ends(asking(made).call(READ))
+    await asyncio.sleep(0.03)
+    gate = asyncio.Event()
+    silent = Slow(gate, 0.0)
+    transport.send = silent.send  # type: ignore[method-assign]
+    write = asyncio.create_task(ends(asking(made).call(WRITE, idempotency_key="key-1")))
+    async with asyncio.timeout(5):
+        while not silent.calls:
+            await asyncio.sleep(0)
+        assert await ends(asking(made).call(READ)) == "UPSTREAM_UNAVAILABLE"
+        while await ends(asking(made).call(READ)) != "ok":
+            await asyncio.sleep(0.005)
+    assert guard.breaker.closed
+    assert (made.effects.in_flight, silent.cancelled) == (1, 0)
+    gate.set()
+    assert await write == "ok"
+    assert guard.breaker.closed
+
+
 async def test_security_news_pass_everything() -> None:
     """Keys and revocations are asked for past an open breaker and a full service: both are about
     a service's other answers."""

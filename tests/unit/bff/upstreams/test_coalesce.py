@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,22 @@ async def test_shared_call_is_nobodys() -> None:
     assert not call.headers["x-request-id"].startswith("request-")
     assert 400 < int(call.headers["x-deadline-ms"]) <= 900
     assert 0.4 < call.timeout <= 0.9
+
+
+async def test_shared_call_asks_no_system_for_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each shared call has an id of its own, which costs no system call."""
+
+    def asked(_: int) -> bytes:
+        raise AssertionError("random bytes of the system")
+
+    process = Process()
+    monkeypatch.setattr(os, "urandom", asked)
+    for _ in range(2):
+        callers = [process.caller(0), process.caller(1)]
+        await asyncio.gather(*(process.load(caller, "a") for caller in callers))
+    one, other = (call.headers["x-request-id"] for call in process.transport.calls)
+    assert one != other
+    assert (len(one), len(other)) == (32, 32)
 
 
 async def test_lone_request_calls_for_itself() -> None:
