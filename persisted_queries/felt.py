@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from graphql import Node
 
 from persisted_queries.changes.model import Change, Kind, Verdict
-from persisted_queries.uses import Uses
+from persisted_queries.uses import Uses, place_through
 
 
 def touching(changes: Iterable[Change], uses: Uses) -> Iterator[tuple[Change, list[Node]]]:
@@ -89,6 +89,14 @@ def _possible_type(change: Change, uses: Uses) -> list[Node]:
     return uses.outputs.get(change.other, [])
 
 
+def _left_interface(change: Change, uses: Uses) -> list[Node]:
+    return uses.through.get(place_through(change.coordinate, change.other), [])
+
+
+def _left_union(change: Change, uses: Uses) -> list[Node]:
+    return uses.through.get(place_through(change.other, change.coordinate), [])
+
+
 def _root(change: Change, uses: Uses) -> list[Node]:
     return uses.operations.get(change.kind.partition("_")[0].lower(), [])
 
@@ -127,9 +135,9 @@ FELT_AT: Mapping[Kind, FeltAt] = {
     Kind.ENUM_VALUE_ADDED: _atowner_of("outputs"),
     Kind.ENUM_VALUE_REMOVED: _member_removed,
     Kind.UNION_MEMBER_ADDED: _at("outputs"),
-    Kind.UNION_MEMBER_REMOVED: _unfelt,
+    Kind.UNION_MEMBER_REMOVED: _left_union,
     Kind.INTERFACE_ADDED: _possible_type,
-    Kind.INTERFACE_REMOVED: _unfelt,
+    Kind.INTERFACE_REMOVED: _left_interface,
     Kind.DIRECTIVE_ADDED: _unfelt,
     Kind.DIRECTIVE_REMOVED: _unfelt,
     Kind.DIRECTIVE_LOCATION_ADDED: _unfelt,

@@ -16,6 +16,7 @@ from graphql import (
     EnumValueNode,
     FieldNode,
     FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLArgument,
     GraphQLEnumType,
     GraphQLField,
@@ -27,6 +28,7 @@ from graphql import (
     GraphQLSchema,
     InlineFragmentNode,
     ListValueNode,
+    NamedTypeNode,
     Node,
     NonNullTypeNode,
     ObjectValueNode,
@@ -57,7 +59,9 @@ class Uses:
     arguments, input fields and enum members written out, `nullable` those given by a variable that
     may hold null, `left_out` those that may not be given at all. `inputs` are the types of the
     variables and all that they can hold, `literals` input objects written out. `conditions` are
-    fragments' types, `directives` names without `@`, `operations` the kinds of operation."""
+    fragments' types, `directives` names without `@`, `operations` the kinds of operation.
+    `through` are fragments on a union or interface where another one is read, by each type that may
+    stand there and is read through them (`place_through`)."""
 
     operations: Places = field(default_factory=_places)
     fields: Places = field(default_factory=_places)
@@ -66,12 +70,18 @@ class Uses:
     outputs: Places = field(default_factory=_places)
     output_types: dict[str, list[GraphQLOutputType]] = field(default_factory=dict)
     conditions: Places = field(default_factory=_places)
+    through: Places = field(default_factory=_places)
     given: Places = field(default_factory=_places)
     nullable: Places = field(default_factory=_places)
     left_out: Places = field(default_factory=_places)
     inputs: Places = field(default_factory=_places)
     literals: Places = field(default_factory=_places)
     directives: Places = field(default_factory=_places)
+
+
+def place_through(member: str, abstract: str) -> str:
+    """The key of `Uses.through` for a type that is read through a union or interface."""
+    return f"{member} as {abstract}"
 
 
 def uses_of(schema: GraphQLSchema, document: DocumentNode) -> Uses:
@@ -96,6 +106,11 @@ class _Reader:
             for node in document.definitions
             if isinstance(node, OperationDefinitionNode)
             for one in node.variable_definitions or ()
+        }
+        self._conditions = {
+            node.name.value: node.type_condition
+            for node in document.definitions
+            if isinstance(node, FragmentDefinitionNode)
         }
         self.uses = Uses()
 
@@ -137,6 +152,8 @@ class _Reader:
                 self._field(selection, parent)
             elif isinstance(selection, InlineFragmentNode):
                 self._inline(selection, parent)
+            elif isinstance(selection, FragmentSpreadNode):
+                self._through(parent, self._conditions.get(selection.name.value))
 
     def _inline(self, node: InlineFragmentNode, parent: GraphQLNamedType | None) -> None:
         target = parent
@@ -144,7 +161,21 @@ class _Reader:
             name = node.type_condition.name.value
             self.uses.conditions[name].append(node.type_condition)
             target = self._schema.get_type(name)
+            self._through(parent, node.type_condition)
         self._selections(node.selection_set, target)
+
+    def _through(self, parent: GraphQLNamedType | None, condition: NamedTypeNode | None) -> None:
+        """A fragment on a union or interface: what it selects of a type is lost with membership,
+        though the document stays valid for the other members."""
+        if condition is None:
+            return
+        target = self._schema.get_type(condition.name.value)
+        if parent is target or not (is_abstract_type(parent) and is_abstract_type(target)):
+            return
+        read = {one.name for one in self._schema.get_possible_types(target)}
+        for one in self._schema.get_possible_types(parent):
+            if one.name in read:
+                self.uses.through[place_through(one.name, target.name)].append(condition)
 
     def _field(self, node: FieldNode, parent: GraphQLNamedType | None) -> None:
         declared = _fields(parent).get(node.name.value)

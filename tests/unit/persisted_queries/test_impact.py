@@ -166,6 +166,27 @@ BREAKS: dict[str, tuple[str, str, str, str, Kind | None]] = {
         "",
         None,
     ),
+    "type read through an interface that it left": (
+        "query Read { feed { ... on Item { id } } }",
+        "type Video implements Item",
+        "type Video",
+        "Video",
+        Kind.INTERFACE_REMOVED,
+    ),
+    "the same by a named fragment": (
+        "query Read { feed { ...F } } fragment F on Item { id }",
+        "type Video implements Item",
+        "type Video",
+        "Video",
+        Kind.INTERFACE_REMOVED,
+    ),
+    "type read through a union that it left": (
+        "query Read { item { ... on Entry { ... on Item { id } } } }",
+        "union Entry = Article | Video",
+        "union Entry = Article",
+        "Entry",
+        Kind.UNION_MEMBER_REMOVED,
+    ),
     "argument of another type": (
         "query Read($n: Int!) { home(first: $n) { title } }",
         "first: Int! = 10",
