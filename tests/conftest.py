@@ -34,7 +34,7 @@ def pytest_collection_finish() -> None:
     does by itself took a third of the run's CPU."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 50, 100)
+    gc.set_threshold(10_000, 10, 10)
 
 
 @pytest.fixture(scope="session")
