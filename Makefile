@@ -63,7 +63,7 @@ verify: .venv/.dev ## The long forms of the proofs; a missing outside program is
 
 # Part of it only (ARGS) is shown, and leaves the record as it is.
 .PHONY: chaos
-chaos: .venv/.dev ## Faults, overload, slow networks, wrong clocks: one table (about 20 minutes)
+chaos: .venv/.dev ## Faults, overload, slow networks, wrong clocks: one table (long)
 	@FACET_COMMIT="$$(git rev-parse HEAD 2>/dev/null)" FACET_DATE="$$(git log -1 --format=%cI 2>/dev/null)" \
 	FACET_CHAOS_OUT=$(if $(strip $(ARGS)),,tests/e2e/chaos.json) \
 	$(BIN)/python -m pytest -p tests.chaos.reporting -m "chaos or verify" \
